@@ -150,8 +150,10 @@ void parse_value(const Json& json, T& value, const std::string& place) {
     static_assert(Described<T>, "a document's member needs fields()");
     if (!json.is_object()) detail::wrong_type(place, "object", json);
     std::vector<std::string> known;
+    for_each_field<T>([&](const auto& field) { known.push_back(field.key); });
+    // Before what is missing: a misspelt key is both, and its name helps more.
+    detail::refuse_unknown(json, known, place);
     for_each_field<T>([&](const auto& field) {
-      known.push_back(field.key);
       using Member = std::remove_reference_t<decltype(value.*field.member)>;
       const auto found = json.find(field.key);
       const std::string at = place + "/" + field.key;
@@ -164,7 +166,6 @@ void parse_value(const Json& json, T& value, const std::string& place) {
       if constexpr (std::is_same_v<Member, std::string>)
         if (*field.choices) detail::check_choice(at, field.choices, value.*field.member);
     });
-    detail::refuse_unknown(json, known, place);
   }
 }
 
