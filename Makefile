@@ -1,0 +1,70 @@
+# The front door. `make help` lists what there is; CMakeLists.txt is the house.
+BUILD ?= build
+PREFIX ?= /usr/local
+TYPE ?= RelWithDebInfo
+JOBS ?= $(shell nproc)
+T ?= .
+CLANG_FORMAT ?= clang-format-19
+CLANG_TIDY ?= clang-tidy-19
+OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
+
+.PHONY: all help deps configure kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
+        sanitize bench install deb clean
+
+all: configure  ## Build every program into build/bin, usable from there
+	@cmake --build $(BUILD) -j $(JOBS)
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps:  ## Install what is missing (Debian 12 and 13); print the list elsewhere
+	@scripts/deps.sh
+
+configure:
+	@[ -f $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=$(TYPE) \
+	  -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_OPTIONS)
+
+kernel: all  ## Fetch the guest kernel, once; afterwards everything works offline
+	@$(BUILD)/bin/schedcp-vm kernel fetch
+
+demo: deps kernel  ## The whole story, on this machine, in some minutes
+	@demo/demo.sh $(BUILD)
+
+test: deps kernel  ## All tests
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -R '$(T)'
+
+test-unit: all  ## Unit tests only: under a minute
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -L unit -R '$(T)'
+
+test-cli: all  ## Contracts of the programs: bad input, formats, exit codes
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -L cli -R '$(T)'
+
+test-vm: kernel  ## The programs inside a kernel with sched_ext
+	@ctest --test-dir $(BUILD) --output-on-failure -L vm -R '$(T)'
+
+test-mcp: kernel  ## Official MCP client and jose against our programs
+	@ctest --test-dir $(BUILD) --output-on-failure -L mcp -R '$(T)'
+
+check: tidy  ## Format and lint
+	@$(OURS) | xargs $(CLANG_FORMAT) --dry-run -Werror
+
+format:  ## Format everything
+	@$(OURS) | xargs $(CLANG_FORMAT) -i
+
+tidy: all
+	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 $(CLANG_TIDY) -p $(BUILD) --quiet 2>/dev/null
+
+sanitize: deps  ## Unit and cli tests under AddressSanitizer and UBSan
+	@$(MAKE) BUILD=$(BUILD)-sanitize TYPE=Debug CMAKE_OPTIONS=-DSCHEDCP_SANITIZE=ON test-unit
+
+bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
+	@bench/run.sh $(BUILD)
+
+install: all  ## Install under PREFIX (DESTDIR is honoured)
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+deb: all  ## A Debian package
+	@cd $(BUILD) && cpack -G DEB
+
+clean:  ## Remove the build
+	@rm -rf $(BUILD) $(BUILD)-sanitize
