@@ -4,8 +4,8 @@
  *
  *   KNOB(u64, slice_us, 5000, "100..20000", "Longest time a task may run ...");   a tunable
  *   HINT(lengths, 4096, "Expected run time by command name ...");	    lengths from user space
- *   STAT_INC(enqueued);						    counters, same everywhere
- *   s32 BPF_STRUCT_OPS(fifo_select_cpu, struct task_struct *p, ...)	    a callback
+ *   STAT_INC(enqueued);						    counters, same
+ * everywhere s32 BPF_STRUCT_OPS(fifo_select_cpu, struct task_struct *p, ...)	    a callback
  *   record_exit(info);							    first line of ops.exit
  *
  * and the scx_* wrappers, which call whichever form of a kfunc the kernel has: the branches for
@@ -17,6 +17,9 @@
 
 #define NSEC_PER_USEC 1000ULL
 #define NSEC_PER_MSEC 1000000ULL
+
+/* The iterator of the innermost bpf_for_each. */
+#define BPF_FOR_EACH_ITER (&___it)
 
 #define BPF_STRUCT_OPS(name, args...) SEC("struct_ops/" #name) BPF_PROG(name, ##args)
 #define BPF_STRUCT_OPS_SLEEPABLE(name, args...) SEC("struct_ops.s/" #name) BPF_PROG(name, ##args)
@@ -129,10 +132,10 @@ static __always_inline void scx_insert_vtime(struct task_struct *p, u64 dsq_id, 
 {
 	if (bpf_ksym_exists(__scx_bpf_dsq_insert_vtime)) {
 		struct scx_bpf_dsq_insert_vtime_args args = {
-			.dsq_id = dsq_id,
-			.slice = slice,
-			.vtime = vtime,
-			.enq_flags = enq_flags,
+		    .dsq_id = dsq_id,
+		    .slice = slice,
+		    .vtime = vtime,
+		    .enq_flags = enq_flags,
 		};
 		__scx_bpf_dsq_insert_vtime(p, &args);
 	} else if (bpf_ksym_exists(scx_bpf_dsq_insert_vtime___void)) {
@@ -159,6 +162,15 @@ static __always_inline bool scx_move(struct bpf_iter_scx_dsq *it, struct task_st
 	if (bpf_ksym_exists(scx_bpf_dsq_move))
 		return scx_bpf_dsq_move(it, p, dsq_id, enq_flags);
 	return scx_bpf_dispatch_from_dsq(it, p, dsq_id, enq_flags);
+}
+
+/* In dispatch: the slice the next scx_move() with this iterator gives. */
+static __always_inline void scx_move_set_slice(struct bpf_iter_scx_dsq *it, u64 slice)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_move_set_slice))
+		scx_bpf_dsq_move_set_slice(it, slice);
+	else
+		scx_bpf_dispatch_from_dsq_set_slice(it, slice);
 }
 
 static __always_inline void scx_set_slice(struct task_struct *p, u64 slice)

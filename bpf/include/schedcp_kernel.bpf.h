@@ -2,11 +2,11 @@
 /*
  * The kernel as a scheduling policy sees it, kernels 6.12 to 7.x, without vmlinux.h.
  *
- * Structures hold only the fields that policies read; CO-RE finds where they really are. Enumerators
- * are spelled as the kernel's, yet every use of one becomes a CO-RE relocation (the macros below),
- * because their numbers moved between releases; the numbers written here are those of 7.3 and serve
- * only as what an analyser sees in an object that is not loaded. Kfuncs are all weak: the wrappers
- * in schedcp.bpf.h ask which exist.
+ * Structures hold only the fields that policies read; CO-RE finds where they really are.
+ * Enumerators are spelled as the kernel's, yet every use of one becomes a CO-RE relocation (the
+ * macros below), because their numbers moved between releases; the numbers written here are those
+ * of 7.3 and serve only as what an analyser sees in an object that is not loaded. Kfuncs are all
+ * weak: the wrappers in schedcp.bpf.h ask which exist.
  */
 #pragma once
 
@@ -252,6 +252,10 @@ struct bpf_iter_scx_dsq {
 	u64 opaque[6];
 } __attribute__((aligned(8)));
 
+struct bpf_iter_num {
+	u64 opaque[1];
+} __attribute__((aligned(8)));
+
 /* Kfuncs that look the same in all kernels. */
 s32 scx_bpf_create_dsq(u64 dsq_id, s32 node) __ksym __weak;
 void scx_bpf_destroy_dsq(u64 dsq_id) __ksym __weak;
@@ -278,24 +282,27 @@ void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq *it) __ksym __weak;
  * up, so several prototypes of one kfunc can stand side by side. Use the wrappers in schedcp.bpf.h.
  */
 bool scx_bpf_dsq_insert___v2___new(struct task_struct *p, u64 dsq_id, u64 slice,
-				   u64 enq_flags) __ksym __weak;		      /* 6.19 */
+				   u64 enq_flags) __ksym __weak; /* 6.19 */
 void scx_bpf_dsq_insert___void(struct task_struct *p, u64 dsq_id, u64 slice,
-			       u64 enq_flags) __ksym __weak;			      /* 6.13 */
+			       u64 enq_flags) __ksym __weak; /* 6.13 */
 void scx_bpf_dispatch(struct task_struct *p, u64 dsq_id, u64 slice,
-		      u64 enq_flags) __ksym __weak;				      /* 6.12 */
-bool __scx_bpf_dsq_insert_vtime(struct task_struct *p,
-				struct scx_bpf_dsq_insert_vtime_args *args) __ksym __weak; /* 6.19 */
+		      u64 enq_flags) __ksym __weak; /* 6.12 */
+bool __scx_bpf_dsq_insert_vtime(
+    struct task_struct *p, struct scx_bpf_dsq_insert_vtime_args *args) __ksym __weak; /* 6.19 */
 void scx_bpf_dsq_insert_vtime___void(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
-				     u64 enq_flags) __ksym __weak;		      /* 6.13 */
+				     u64 enq_flags) __ksym __weak; /* 6.13 */
 void scx_bpf_dispatch_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
-			    u64 enq_flags) __ksym __weak;			      /* 6.12 */
-bool scx_bpf_dsq_move_to_local___v2___new(u64 dsq_id, u64 enq_flags) __ksym __weak;  /* 7.1 */
-bool scx_bpf_dsq_move_to_local___one(u64 dsq_id) __ksym __weak;			      /* 6.13 */
-bool scx_bpf_consume(u64 dsq_id) __ksym __weak;					      /* 6.12 */
+			    u64 enq_flags) __ksym __weak;			    /* 6.12 */
+bool scx_bpf_dsq_move_to_local___v2___new(u64 dsq_id, u64 enq_flags) __ksym __weak; /* 7.1 */
+bool scx_bpf_dsq_move_to_local___one(u64 dsq_id) __ksym __weak;			    /* 6.13 */
+bool scx_bpf_consume(u64 dsq_id) __ksym __weak;					    /* 6.12 */
 bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
-		      u64 enq_flags) __ksym __weak;				      /* 6.13 */
+		      u64 enq_flags) __ksym __weak; /* 6.13 */
 bool scx_bpf_dispatch_from_dsq(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
-			       u64 enq_flags) __ksym __weak;			      /* 6.12 */
-bool scx_bpf_task_set_slice(struct task_struct *p, u64 slice) __ksym __weak;	      /* 6.19 */
-bool scx_bpf_task_set_dsq_vtime(struct task_struct *p, u64 vtime) __ksym __weak;     /* 6.19 */
-u64 scx_bpf_now(void) __ksym __weak;						      /* 6.14 */
+			       u64 enq_flags) __ksym __weak;			       /* 6.12 */
+void scx_bpf_dsq_move_set_slice(struct bpf_iter_scx_dsq *it, u64 slice) __ksym __weak; /* 6.13 */
+void scx_bpf_dispatch_from_dsq_set_slice(struct bpf_iter_scx_dsq *it,
+					 u64 slice) __ksym __weak;		 /* 6.12 */
+bool scx_bpf_task_set_slice(struct task_struct *p, u64 slice) __ksym __weak;	 /* 6.19 */
+bool scx_bpf_task_set_dsq_vtime(struct task_struct *p, u64 vtime) __ksym __weak; /* 6.19 */
+u64 scx_bpf_now(void) __ksym __weak;						 /* 6.14 */

@@ -10,6 +10,7 @@
 //   policy.detach();              // also done by the destructor
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>

@@ -77,13 +77,13 @@ void BPF_STRUCT_OPS(fifo_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops fifo_ops = {
-	.select_cpu = (void *)fifo_select_cpu,
-	.enqueue = (void *)fifo_enqueue,
-	.dispatch = (void *)fifo_dispatch,
-	.cpu_online = (void *)fifo_cpu_online,
-	.cpu_offline = (void *)fifo_cpu_offline,
-	.init = (void *)fifo_init,
-	.exit = (void *)fifo_exit,
-	.timeout_ms = 10000,
-	.name = "fifo",
+    .select_cpu = (void *)fifo_select_cpu,
+    .enqueue = (void *)fifo_enqueue,
+    .dispatch = (void *)fifo_dispatch,
+    .cpu_online = (void *)fifo_cpu_online,
+    .cpu_offline = (void *)fifo_cpu_offline,
+    .init = (void *)fifo_init,
+    .exit = (void *)fifo_exit,
+    .timeout_ms = 10000,
+    .name = "fifo",
 };
