@@ -126,7 +126,7 @@ void add_to(CLI::App& app, CommandState& state) {
             for (const auto& value : values) store(*option, value);
           });
       added->expected(1);
-      if (option->is_list()) added->take_all();
+      option->is_list() ? added->take_all() : added->take_last();
     }
   }
   for (auto& owned : state.arguments) {
