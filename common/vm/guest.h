@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What a Vm object holds; private to the room.
+#pragma once
+
+#include <memory>
+
+#include "vm/vm.h"
+
+namespace schedcp {
+
+struct Vm::Guest {
+  std::unique_ptr<Machine> machine;
+  Kernel kernel;
+  AccelChoice accel;
+  VmOptions options;
+  bool restored = false;
+};
+
+}  // namespace schedcp

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// A QEMU process as we run it: its command line, the sockets to the guest's port, console and
+// monitor, its end. No file and no name is shared with other guests.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "vm/host.h"
+#include "vm/kernel.h"
+#include "vm/wire.h"
+
+struct pollfd;
+
+namespace schedcp {
+
+/// The fault of a guest: it panicked, hung or vanished. `console` is what its kernel said last.
+struct GuestError : Error {
+  GuestError(const std::string& message, std::string console, std::string hint = {})
+      : Error(ExitCode::vm_fault, message, std::move(hint)), console(std::move(console)) {}
+  std::string console;
+};
+
+/// What decides how a machine is built; a snapshot fits exactly one of these.
+struct MachineSpec {
+  Kernel kernel;
+  fs::path initramfs;
+  bool kvm = false;
+  int cpus = 2;
+  int memory_mib = 1024;
+  std::vector<fs::path> share;  ///< writable shares, tags share0, share1, ...
+  bool share_root = false;      ///< the host's root, read-only, tag "root"
+};
+
+/// Where memory and device state of a snapshot are.
+struct SnapshotFiles {
+  fs::path memory, state;
+};
+
+/// How to start it.
+enum class StartMode {
+  cold,     ///< boot, memory nowhere but in the process
+  record,   ///< boot, memory in a file, to be saved
+  restore,  ///< continue from a snapshot, its files unchanged
+};
+
+/// A running QEMU. Dies with this object and with this process.
+class Machine {
+ public:
+  Machine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
+          const SnapshotFiles& files = {}, const fs::path& console_file = {});
+
+  /// Queue a frame.
+  void send(wire::Type type, std::string_view body);
+  /// Bytes queued that QEMU has not taken.
+  size_t unsent() const { return unsent_.size() - sent_; }
+  /// The next frame that has arrived, without waiting.
+  std::optional<wire::Frame> next();
+  /// Wait for anything to happen: on our sockets, on `others`, or the end of `timeout_ms` (-1:
+  /// none). `take` false leaves the guest's frames where they are. Throws GuestError when the guest
+  /// is gone and all it said has been taken.
+  void wait(int timeout_ms, std::vector<pollfd>& others, bool take = true);
+
+  /// The next frame, waited for at most `timeout`. Throws GuestError (also when it is too late) and
+  /// Interrupted.
+  wire::Frame expect(wire::Type type, std::chrono::nanoseconds timeout, const std::string& what);
+  /// A request and its reply's data; an error reply is a GuestError.
+  std::string request(wire::Type type, std::string_view body, std::chrono::nanoseconds timeout,
+                      const std::string& what);
+
+  /// Write the device state to files.state; memory is in files.memory already. The guest stands
+  /// still afterwards.
+  void save(const SnapshotFiles& files);
+
+  /// The last part of what the guest's kernel printed.
+  const std::string& console() const { return console_; }
+  /// Fold text into the console's record (and its file).
+  void log(std::string_view text);
+  pid_t pid() const { return qemu_ ? qemu_->pid() : -1; }
+
+ private:
+  void read_console();
+  [[noreturn]] void gone();
+
+  std::optional<Child> qemu_;
+  Fd port_, serial_, monitor_, errors_, console_file_;
+  wire::Cutter incoming_;
+  std::string unsent_;
+  size_t sent_ = 0;
+  std::string console_, complaints_;
+  bool ended_ = false;
+};
+
+}  // namespace schedcp

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include "vm/vm.h"
+
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/paths.h"
+#include "base/time.h"
+#include "vm/caller.h"
+#include "vm/guest.h"
+#include "vm/host.h"
+#include "vm/snapshot.h"
+
+namespace schedcp {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// virtio-mmio places of the microvm machine, less the port and the root share.
+constexpr size_t kMaxShares = 6;
+
+uint64_t realtime_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_REALTIME, &t);
+  return uint64_t(t.tv_sec) * 1000000000 + uint64_t(t.tv_nsec);
+}
+
+void check(const VmOptions& o) {
+  if (o.cpus < 1 || o.cpus > 64) throw usage_error("a guest has 1 to 64 cpus");
+  if (o.memory_mib < 192 || o.memory_mib > 1 << 20)
+    throw usage_error("a guest has 192 MiB to 1 TiB of memory");
+  if (o.shares.size() > kMaxShares)
+    throw usage_error("a guest has at most " + std::to_string(kMaxShares) + " shares");
+  if (!o.share_root && !o.shares.empty())
+    throw usage_error("a guest without the host's root has no shares");
+}
+
+MachineSpec spec_of(const VmOptions& o, const HostFacts& host, bool kvm) {
+  MachineSpec spec;
+  spec.kernel = resolve_kernel(o.kernel, o.notice);
+  spec.initramfs = initramfs_for(spec.kernel, file_identity(spec.kernel.vmlinux));
+  spec.kvm = kvm;
+  spec.cpus = o.cpus;
+  spec.memory_mib = o.memory_mib;
+  spec.share_root = o.share_root;
+  for (const auto& share : o.shares) {
+    std::error_code error;
+    const fs::path path = fs::canonical(share, error);
+    if (error || !fs::is_directory(path))
+      throw usage_error("cannot share '" + share.string() + "': not a directory");
+    spec.share.push_back(path);
+  }
+  if (!kvm && (host.qemu.major < 10 && o.cpus > 1))
+    throw unable("cannot run a guest of several cpus with QEMU " + host.qemu.version +
+                     ": before 10 its emulation breaks them",
+                 "apt-get install -t bookworm-backports qemu-system-x86, or --cpus 1");
+  return spec;
+}
+
+/// Boot the smallest guest with KVM: that it can be opened says nothing (nested, paravirtual hosts
+/// hang or abort in it).
+KvmVerdict probe_kvm(const HostFacts& host, const VmOptions& options) {
+  if (options.notice) options.notice("trying whether KVM works here");
+  MachineSpec spec;
+  spec.kernel = resolve_kernel(options.kernel, options.notice);
+  spec.initramfs = initramfs_for(spec.kernel, file_identity(spec.kernel.vmlinux));
+  spec.kvm = true;
+  spec.cpus = 2;
+  spec.memory_mib = 256;
+  try {
+    Machine machine(host, spec, StartMode::cold);
+    machine.expect(wire::Type::hello, 8s, "booting with KVM");
+    return {true, "a guest booted with it"};
+  } catch (const GuestError& e) {
+    return {false, e.what()};
+  }
+}
+
+std::string entropy() {
+  std::string bytes(64, '\0');
+  if (getrandom(bytes.data(), bytes.size(), 0) != ssize_t(bytes.size()))
+    throw system_error("cannot get random bytes");
+  return bytes;
+}
+
+}  // namespace
+
+AccelChoice choose_acceleration(const VmOptions& options) {
+  if (options.accel == Accel::tcg) return {false, "asked for"};
+  if (options.accel == Accel::kvm) return {true, "asked for"};
+  const HostFacts host = host_facts();
+  const auto verdict =
+      kvm_verdict(host, host.boot_id + " " + host.qemu.identity, [&] { return probe_kvm(host, options); });
+  return {verdict.works, verdict.why};
+}
+
+fs::path measuring_lock() {
+  // One file for all users of the machine; whoever comes first makes it, world-writable.
+  return "/tmp/schedcp-measuring.lock";
+}
+
+Vm::Vm(std::unique_ptr<Guest> guest) : guest_(std::move(guest)) {}
+Vm::Vm(Vm&&) noexcept = default;
+Vm& Vm::operator=(Vm&&) noexcept = default;
+Vm::~Vm() = default;
+
+Vm Vm::start(const VmOptions& options) {
+  check(options);
+  const HostFacts host = host_facts();
+  const AccelChoice accel = choose_acceleration(options);
+  const MachineSpec spec = spec_of(options, host, accel.kvm);
+  auto guest = std::make_unique<Guest>();
+  guest->kernel = spec.kernel;
+  guest->accel = accel;
+  guest->options = options;
+
+  const auto set_up = [&](std::chrono::nanoseconds patience) {
+    wire::Setup setup;
+    setup.entropy = entropy();
+    setup.share_root = options.share_root;
+    if (options.share_root) setup.masks = secret_paths();
+    for (size_t i = 0; i < spec.share.size(); ++i)
+      setup.shares.push_back({"share" + std::to_string(i), spec.share[i]});
+    setup.talkative = !options.kernel_log.empty();
+    setup.realtime_ns = realtime_ns();
+    guest->machine->request(wire::Type::setup, setup.encode(), patience, "cannot set the guest up");
+  };
+
+  const bool snapshots = !options.cold && (host.qemu.major >= 9);
+  if (snapshots) {
+    const std::string key = snapshot_key(host, spec);
+    try {
+      auto files = find_snapshot(key);
+      if (!files) {
+        if (options.notice) options.notice("booting a guest once, to keep it for later (some seconds)");
+        files = make_snapshot(host, spec, key, options.start_timeout);
+      }
+      guest->machine = std::make_unique<Machine>(host, spec, StartMode::restore, *files,
+                                                 options.kernel_log);
+      set_up(std::min<std::chrono::nanoseconds>(options.start_timeout, 20s));
+      guest->restored = true;
+      return Vm(std::move(guest));
+    } catch (const Error& e) {
+      // A cache that cannot be written, a snapshot that is broken: boot as if there were none.
+      if (e.code == ExitCode::usage) throw;
+      guest->machine.reset();
+      discard_snapshot(key);
+      if (options.notice) options.notice(std::string("starting without a snapshot: ") + e.what());
+    }
+  }
+  guest->machine =
+      std::make_unique<Machine>(host, spec, StartMode::cold, SnapshotFiles{}, options.kernel_log);
+  guest->machine->expect(wire::Type::hello, options.start_timeout, "booting");
+  set_up(options.start_timeout);
+  return Vm(std::move(guest));
+}
+
+void Vm::put(const std::string& path, std::string_view content, unsigned mode) {
+  if (content.size() > wire::kMaxBody - 4096)
+    throw usage_error("'" + path + "' is too large for a guest");
+  guest_->machine->request(wire::Type::put,
+                           wire::Writer().text(path).number(mode).text(content).take(), 60s,
+                           "cannot bring a file into the guest");
+}
+
+std::string Vm::get(const std::string& path) {
+  return guest_->machine->request(wire::Type::get, wire::Writer().text(path).take(), 60s,
+                                  "cannot fetch a file from the guest");
+}
+
+const Kernel& Vm::kernel() const { return guest_->kernel; }
+bool Vm::kvm() const { return guest_->accel.kvm; }
+std::string Vm::acceleration() const {
+  return std::string(guest_->accel.kvm ? "kvm" : "tcg") + " (" + guest_->accel.why + ")";
+}
+bool Vm::restored() const { return guest_->restored; }
+std::string Vm::console() const { return guest_->machine->console(); }
+pid_t Vm::qemu_pid() const { return guest_->machine->pid(); }
+
+}  // namespace schedcp
