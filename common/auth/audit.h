@@ -24,8 +24,9 @@ class AuditLog {
   static AuditLog standard();
 
   /// Add an entry and wait until it is on the disk. `outcome`: done, denied, failed ... Returns the
-  /// new line's hash. Writers take turns (flock). Throws unable when it cannot be written whole; the
-  /// file then is as it was before (a line torn by a crash stays, and is chained like any other).
+  /// new line's hash. Writers take turns (flock). Throws unable when it cannot be written whole;
+  /// the file then is as it was before (a line torn by a crash stays, and is chained like any
+  /// other).
   std::string append(const std::string& program, const std::string& event,
                      const std::string& outcome, const Json& details);
 
