@@ -101,6 +101,8 @@ struct Ops {
   uint64_t flags = 0;
   uint32_t timeout_ms = 0;  ///< 0: the kernel's default, 30 s
   uint32_t dispatch_max_batch = 0;
+  /// Every member the object's own sched_ext_ops has: name -> {byte offset, bytes}.
+  std::map<std::string, std::pair<uint32_t, uint32_t>> members;
   std::map<std::string, size_t> callbacks;  ///< member -> index in functions()
 };
 

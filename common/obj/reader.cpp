@@ -214,6 +214,10 @@ void ObjectReader::read_members(Ops& ops, const btf_type* type, const ElfSection
     const btf_type* kind = strip(btf_members(type)[m].type);
     if (!kind || bit / 8 >= type->size) broken("its struct_ops are not described");
     if (btf_is_ptr(kind)) pointers[at] = member;
+    const int64_t size = btf__resolve_size(object_.btf_, btf_members(type)[m].type);
+    if (size <= 0 || bit / 8 + uint64_t(size) > type->size)
+      broken("its struct_ops are not described");
+    ops.members[member] = {uint32_t(bit / 8), uint32_t(size)};
     if (member == "flags") ops.flags = number(data.data, at, 8);
     if (member == "timeout_ms") ops.timeout_ms = uint32_t(number(data.data, at, 4));
     if (member == "dispatch_max_batch") ops.dispatch_max_batch = uint32_t(number(data.data, at, 4));

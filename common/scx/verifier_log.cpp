@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// The kernel's verifier tells its whole walk through a program; the reason stands near the end,
+// after the last source line it looked at ("; x = *p @ fifo.bpf.c:42") and before its figures.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/text.h"
+#include "scx/loader.h"
+
+namespace schedcp {
+
+namespace {
+
+bool is_figure(std::string_view line) {
+  for (const char* head :
+       {"processed ", "verification time", "stack depth", "max_states", "mark_precise"})
+    if (line.starts_with(head)) return true;
+  return line.empty();
+}
+
+/// "12: (85) call ...", "from 3 to 7: R0=...", "R0=scalar()", "Validating f() func#1..."
+bool is_walk(std::string_view line) {
+  const size_t digits = std::min(line.find_first_not_of("0123456789"), line.size());
+  if (digits > 0 && line.substr(digits).starts_with(":")) return true;
+  if (line.starts_with("from ") || line.starts_with("Validating ") || line.starts_with("arg#"))
+    return true;
+  if (line.starts_with("func#") || line.starts_with("; ") || line.starts_with("frame")) return true;
+  return line.size() > 2 && line[0] == 'R' && std::isdigit(uint8_t(line[1])) &&
+         (line[2] == '=' || line[3] == '=' || line.find("_w=") != line.npos);
+}
+
+}  // namespace
+
+std::string condense_verifier_log(const std::string& log) {
+  const auto lines = split(log, '\n');
+  std::string reason, source;
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (reason.empty()) {
+      if (!is_figure(*line) && !is_walk(*line)) reason = printable(*line);
+    } else if (line->starts_with("; ")) {
+      const size_t at = line->rfind(" @ ");
+      if (at == line->npos) {
+        source = printable(line->substr(2));
+      } else {
+        std::string place = line->substr(at + 3);
+        place.erase(0, place.rfind('/') + 1);
+        source = printable(place + ": " + line->substr(2, at - 2));
+      }
+      break;
+    }
+  }
+  if (reason.empty()) return "no reason given";
+  return source.empty() ? reason : fmt::format("{} ({})", reason, source);
+}
+
+}  // namespace schedcp
