@@ -71,6 +71,11 @@ enum {
 
 #define TASK_COMM_LEN 16
 
+/* Declared for its kind: CO-RE matches fields by kind, and this field is no plain integer. */
+enum scx_exit_kind {
+	SCX_EXIT_NONE = 0,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct cpumask {
@@ -117,7 +122,7 @@ struct scx_exit_task_args {
 };
 
 struct scx_exit_info {
-	int kind;
+	enum scx_exit_kind kind;
 	s64 exit_code;
 	const char *reason;
 	char *msg;

@@ -125,9 +125,11 @@ static u32 expected_ratio(struct task_struct *p)
 {
 	struct schedcp_comm comm;
 	struct learned *learned;
-	u64 unit = median(), ratio = MEDIAN;
+	u64 unit = median(), ratio = MEDIAN, ran = p->se.sum_exec_runtime;
 	u32 *hint;
 
+	/* Read once: merged with another read, clang makes an access the verifier refuses. */
+	barrier_var(ran);
 	comm_of(p, &comm);
 	hint = bpf_map_lookup_elem(&lengths, &comm);
 	if (hint) {
@@ -140,8 +142,8 @@ static u32 expected_ratio(struct task_struct *p)
 	if (learned) {
 		STAT_INC(learned);
 		ratio = learned->mean_ns * MEDIAN / unit;
-	} else if (p->se.sum_exec_runtime > unit) {
-		ratio = p->se.sum_exec_runtime * MEDIAN / unit;
+	} else if (ran > unit) {
+		ratio = ran * MEDIAN / unit;
 	}
 	if (ratio > MAX_RATIO)
 		ratio = MAX_RATIO;
