@@ -34,7 +34,7 @@ struct ToolHints {
   bool destructive = false;  ///< may end or replace what others depend on
   bool idempotent = false;   ///< a second call with the same arguments changes nothing more
   bool open_world = false;   ///< returns text that others (processes, files) chose
-  std::string needs;         ///< what it needs beyond an ordinary user, "" for nothing
+  std::string needs = {};    ///< what it needs beyond an ordinary user, "" for nothing
   int timeout_s = 600;       ///< how long a call may reasonably last
 };
 
