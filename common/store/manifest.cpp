@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "store/manifest.h"
+
+#include <algorithm>
+
+namespace schedcp {
+namespace {
+
+void check_features(const std::map<std::string, Range>& ranges, const std::string& place,
+                    const std::vector<std::string>& features) {
+  for (const auto& [name, range] : ranges) {
+    if (std::find(features.begin(), features.end(), name) == features.end()) {
+      const std::string meant = nearest(name, features);
+      throw usage_error(place + "/" + printable(name, 60) + ": no such feature" +
+                        (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
+    }
+    if (range.min && range.max && *range.min > *range.max)
+      throw usage_error(place + "/" + name + ": min is above max");
+  }
+}
+
+}  // namespace
+
+Manifest parse_manifest(const std::string& text, const std::string& what,
+                        const std::vector<std::string>& features) {
+  Json json;
+  try {
+    json = Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    const auto before = text.begin() + long(std::min(error.byte, text.size()));
+    throw usage_error(what + " is not JSON (line " +
+                      std::to_string(1 + std::count(text.begin(), before, '\n')) + ")");
+  }
+  Manifest manifest;
+  try {
+    parse_value(json, manifest, "");
+    check_features(manifest.signature, "/signature", features);
+    for (size_t i = 0; i < manifest.settings.size(); ++i)
+      check_features(manifest.settings[i].when, "/settings/" + std::to_string(i) + "/when",
+                     features);
+  } catch (const Error& error) {
+    throw usage_error(what + ": " + error.what(), error.hint);
+  }
+  return manifest;
+}
+
+}  // namespace schedcp

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// NAME.json beside NAME.bpf.c: what only a person knows about a policy.
+#pragma once
+
+#include "doc/fields.h"
+
+namespace schedcp {
+
+/// Values of a feature (doc/profile.h names them) that a policy is meant for; ends included.
+struct Range {
+  std::optional<double> min;
+  std::optional<double> max;
+  static constexpr auto fields() {
+    return std::tuple{optional("min", &Range::min, "The smallest value."),
+                      optional("max", &Range::max, "The largest value.")};
+  }
+};
+
+/// Knob values for workloads of a kind.
+struct Setting {
+  std::vector<std::string> labels;
+  std::vector<std::string> goals;
+  std::map<std::string, Range> when;
+  std::map<std::string, int64_t> knobs;
+  std::string why;
+  static constexpr auto fields() {
+    return std::tuple{optional("labels", &Setting::labels, "For workloads so classified."),
+                      optional("goals", &Setting::goals, "When this is wanted."),
+                      optional("when", &Setting::when, "For features in these ranges."),
+                      required("knobs", &Setting::knobs, "Values to set."),
+                      required("why", &Setting::why, "The reason, in a line.")};
+  }
+};
+
+struct Manifest {
+  std::string name;
+  std::string version;
+  std::string summary;
+  std::optional<std::string> description;
+  std::optional<std::string> algorithm;
+  std::optional<std::string> source;
+  std::vector<std::string> suits;
+  std::vector<std::string> unsuited;
+  std::vector<std::string> tags;
+  std::map<std::string, Range> signature;
+  std::vector<std::string> labels;
+  std::vector<std::string> goals;
+  std::vector<Setting> settings;
+  std::optional<std::string> minimum_kernel;
+  std::vector<std::string> limitations;
+  static constexpr auto fields() {
+    return std::tuple{
+        required("name", &Manifest::name, "The policy's name: its folder and its files have it."),
+        required("version", &Manifest::version, "Its version."),
+        required("summary", &Manifest::summary, "What it does, in a sentence."),
+        optional("description", &Manifest::description, "What it does, at length."),
+        optional("algorithm", &Manifest::algorithm, "The algorithm."),
+        optional("source", &Manifest::source, "Where in the literature that is."),
+        optional("suits", &Manifest::suits, "What it is good for."),
+        optional("unsuited", &Manifest::unsuited, "What it is bad for."),
+        optional("tags", &Manifest::tags, "Words to find it by."),
+        optional("signature", &Manifest::signature, "Features of the workloads it is for."),
+        optional("labels", &Manifest::labels, "Classifications of the workloads it is for."),
+        optional("goals", &Manifest::goals, "What it can improve."),
+        optional("settings", &Manifest::settings, "Knob values for workloads of a kind."),
+        optional("minimum_kernel", &Manifest::minimum_kernel, "The oldest kernel it runs on."),
+        optional("limitations", &Manifest::limitations, "What it does not do.")};
+  }
+};
+
+/// Reads a manifest; throws usage_error naming `what` and the place in it. Feature names of
+/// signature and settings must be among `features`.
+Manifest parse_manifest(const std::string& text, const std::string& what,
+                        const std::vector<std::string>& features);
+
+}  // namespace schedcp

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// schedcp-search - find scheduling policies that may suit a workload.
+//
+// Reads a profile on stdin, or words; prints candidates, best first. Keeps the repository: the
+// policies, and what was measured of them. Whether a candidate is safe is schedcp-verify's to say.
+#include "base/paths.h"
+#include "cli/program.h"
+#include "record.h"
+#include "score.h"
+#include "views.h"
+
+using namespace schedcp;
+
+namespace {
+
+struct SearchOptions {
+  int64_t top = 3;
+  std::string goal;
+  std::vector<std::string> words;
+};
+
+ExitCode find(Program& program, const SearchOptions& options) {
+  if (options.top < 1) throw usage_error("--top: must be at least 1");
+  Query query{{}, options.words, options.goal};
+  // Words alone leave stdin alone: who runs this from a script need not close it.
+  const bool asked = std::erase(query.words, "-") > 0;
+  if (asked || (query.words.empty() && Program::stdin_has_documents())) {
+    auto profiles = program.read<Profile>();
+    if (profiles.size() > 1) throw usage_error("stdin holds more than one profile");
+    query.profile = std::move(profiles[0]);
+    if (query.goal.empty()) query.goal = query.profile->header.context.goal.value_or("");
+  }
+  if (!query.profile && query.words.empty() && query.goal.empty())
+    throw usage_error("nothing to search for",
+                      "pipe schedcp-profile into it, give words, or see schedcp-search list");
+
+  Store store = open_repository(Store::Access::prefer);
+  if (!store.note().empty()) program.warn(store.note());
+  if (query.profile && store.writable()) store.remember(workload_of(*query.profile));
+  const auto candidates = search(store, query, size_t(options.top));
+  if (candidates.empty()) {
+    program.warn(query.profile ? "no policy is meant for such a workload"
+                               : "no policy matches '" + printable(join(query.words, " ")) + "'");
+    return ExitCode::no;
+  }
+  for (size_t i = 0; i < candidates.size(); ++i)
+    program.emit(candidates[i], [&] { return view(candidates[i], i + 1, program.colour()); });
+  return ExitCode::done;
+}
+
+ExitCode list(Program& program) {
+  Store store = open_repository(Store::Access::prefer);
+  if (!store.note().empty()) program.warn(store.note());
+  std::vector<PolicyEntry> entries;
+  for (const auto& row : store.policies()) entries.push_back(entry_of(store, row));
+  if (program.format() == Format::text)
+    program.write_out(view(entries, program.colour()));
+  else
+    for (const auto& entry : entries) program.emit(entry, [] { return std::string(); });
+  return ExitCode::done;
+}
+
+ExitCode show(Program& program, const std::string& name) {
+  Store store = open_repository(Store::Access::prefer);
+  if (!store.note().empty()) program.warn(store.note());
+  const PolicyRow row = find_policy(store, name);
+  const PolicyEntry entry = entry_of(store, row);
+  const auto history = store.history("", name, 10);
+  program.emit(entry, [&] { return view(entry, row, history, program.colour()); });
+  return ExitCode::done;
+}
+
+ExitCode add(Program& program, const std::string& from) {
+  Store store = open_repository(Store::Access::write);
+  const Added added = add_policy(store, from);
+  if (added.refused) {
+    program.warn("refused: " + *added.refused);
+    return ExitCode::no;
+  }
+  const PolicyEntry entry = entry_of(store, *store.policy(added.row.manifest.name));
+  program.emit(entry, [&] {
+    return entry.name + " " + entry.version + (added.changed ? " added\n" : " was there already\n");
+  });
+  return ExitCode::done;
+}
+
+ExitCode record(Program& program) {
+  const auto documents = program.read_any<Measurement, Verdict, Profile>();
+  Store store = open_repository(Store::Access::write);
+  std::vector<Experience> experiences;
+  for (const auto& document : documents) {
+    if (const auto* profile = std::get_if<Profile>(&document))
+      store.remember(workload_of(*profile));
+    if (const auto* measurement = std::get_if<Measurement>(&document))
+      for (auto& one : experiences_of(*measurement)) experiences.push_back(std::move(one));
+    if (const auto* verdict = std::get_if<Verdict>(&document))
+      if (auto one = experience_of(*verdict)) experiences.push_back(std::move(*one));
+  }
+  for (auto& experience : experiences) {
+    if (const auto workload = store.workload(experience.workload))
+      if (!workload->label.empty()) experience.label = workload->label;
+    const auto& from = experience.header.from;
+    const bool added = store.remember(experience, from.empty() ? experience.header.id : from[0]);
+    program.emit(experience, [&] {
+      return (added ? "remembered: " : "known already: ") + sentence(experience) + "\n";
+    });
+  }
+  return ExitCode::done;
+}
+
+struct HistoryOptions {
+  std::string policy, workload;
+  int64_t limit = 20;
+};
+
+ExitCode history(Program& program, const HistoryOptions& options) {
+  Store store = open_repository(Store::Access::prefer);
+  if (!store.note().empty()) program.warn(store.note());
+  if (!options.policy.empty()) find_policy(store, options.policy);
+  const auto experiences = store.history(options.workload, options.policy, options.limit);
+  if (program.format() == Format::text)
+    program.write_out(view(experiences, program.colour()));
+  else
+    for (const auto& one : experiences) program.emit(one, [] { return std::string(); });
+  return ExitCode::done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Program program{"schedcp-search", "Find scheduling policies that may suit a workload."};
+  SearchOptions options;
+  program.option("-n,--top", options.top, "N", "At most so many candidates.");
+  program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
+      .choices({"makespan", "latency", "throughput", "mean_completion"})
+      .default_text("the profile's");
+  program.argument("WORDS", options.words,
+                   "Words to look for; '-' among them reads a profile on stdin as well.");
+  program.reads<Profile>().writes<Candidate>();
+  program.hints({.idempotent = true, .timeout_s = 60});
+  program.example("schedcp-search --top 1 longest job first", "Search by words.");
+  program.exit_meaning(1, "no policy matches; nothing is printed on stdout");
+
+  program.subcommand("list", "List the repository's policies.", [&] { return list(program); })
+      .writes<PolicyEntry>()
+      .hints({.read_only = true, .idempotent = true, .timeout_s = 60});
+  std::string name;
+  auto& shows = program.subcommand("show", "Show all that is known of a policy.",
+                                   [&] { return show(program, name); });
+  shows.argument("POLICY", name, "Its name.").required();
+  shows.writes<PolicyEntry>().hints({.read_only = true, .idempotent = true, .timeout_s = 60});
+  std::string from;
+  auto& adds = program.subcommand("add", "Add a policy, or a newer version of one.",
+                                  [&] { return add(program, from); });
+  adds.argument("FILE", from, "NAME.bpf.c, NAME.bpf.o, or a folder NAME that holds NAME.bpf.c.")
+      .required();
+  adds.writes<PolicyEntry>().hints({.idempotent = true, .timeout_s = 150});
+  program
+      .subcommand("record", "Remember measurements, for searches to come.",
+                  [&] { return record(program); })
+      .reads<Measurement, Verdict, Profile>()
+      .writes<Experience>()
+      .hints({.idempotent = true, .timeout_s = 60});
+  HistoryOptions which;
+  auto& histories = program.subcommand("history", "List what was measured, newest first.",
+                                       [&] { return history(program, which); });
+  histories.option("--policy", which.policy, "POLICY", "Of this policy only.");
+  histories.option("--workload", which.workload, "FINGERPRINT", "Of this workload only.");
+  histories.option("--limit", which.limit, "N", "At most so many.");
+  histories.writes<Experience>().hints({.read_only = true, .idempotent = true, .timeout_s = 60});
+
+  return program.run(argc, argv, [&] { return find(program, options); });
+}

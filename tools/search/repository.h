@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The repository's content: the policies that came with schedcp, and those that were added.
+#pragma once
+
+#include "obj/object.h"
+#include "store/store.h"
+
+namespace schedcp {
+
+/// The store in state_dir(), with the built-in policies as share_dir() has them now. With
+/// Access::prefer it works without a writable state directory; store.note() then says why.
+Store open_repository(Store::Access access);
+
+/// Puts the policies under `dir` (NAME/NAME.{json,bpf.c,bpf.o}) into `store` as the built-in ones.
+void refresh_builtins(Store& store, const fs::path& dir);
+
+/// The current version, or usage_error naming the nearest.
+PolicyRow find_policy(Store& store, const std::string& name);
+
+/// The compiled object of a policy, if there is one.
+std::optional<PolicyObject> object_of(const PolicyRow& row);
+
+PolicyEntry entry_of(Store& store, const PolicyRow& row);
+
+/// An added policy, or why it was refused.
+struct Added {
+  PolicyRow row;
+  std::optional<std::string> refused;  ///< the reason, when schedcp-verify's first stages said no
+  bool changed = false;                ///< false: this very version was there already
+};
+/// Takes NAME.bpf.c, NAME.bpf.o or a folder NAME with NAME.bpf.c in it, and NAME.json beside it if
+/// there is one. It must pass build and static of schedcp-verify; a copy is kept under state_dir().
+Added add_policy(Store& store, const fs::path& from);
+
+}  // namespace schedcp

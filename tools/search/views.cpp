@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "views.h"
+
+#include <fmt/format.h>
+
+#include "cli/text.h"
+
+namespace schedcp {
+namespace {
+
+std::string wrapped(const std::string& text, const std::string& indent) {
+  std::string out, line;
+  for (const auto& word : split(text, ' ')) {
+    if (!line.empty() && width_of(line) + 1 + width_of(word) + indent.size() > 80) {
+      out += indent + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + indent + line + "\n";
+}
+
+void section(std::string& out, const std::string& title, const std::vector<std::string>& items,
+             bool colour) {
+  if (items.empty()) return;
+  out += paint(title, Colour::bold, colour) + "\n";
+  for (const auto& item : items) out += wrapped(item, "  ");
+}
+
+std::string interval(const Quantity& ratio) {
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", ratio.median, ratio.low, ratio.high);
+}
+
+std::string command_of(const Experience& experience) {
+  return printable(join(experience.header.context.command, " "), 40);
+}
+
+}  // namespace
+
+std::string view(const Candidate& candidate, size_t rank, bool colour) {
+  std::string out =
+      fmt::format("{}. {}  {} {:.2f}\n", rank, paint(candidate.policy.name, Colour::bold, colour),
+                  paint(fmt::format("{:░<20}", bar(candidate.score, 1, 20)), Colour::blue, colour),
+                  candidate.score);
+  if (candidate.policy.summary) out += wrapped(*candidate.policy.summary, "   ");
+  for (const auto& why : candidate.why) out += "   - " + printable(why, 160) + "\n";
+  return out;
+}
+
+std::string view(const std::vector<PolicyEntry>& entries, bool colour) {
+  Table table({"policy", "version", "origin", "measured", "what it does"}, colour);
+  for (const auto& entry : entries)
+    table.row({entry.name, entry.version, entry.origin, std::to_string(entry.measured),
+               printable(entry.summary, 100)});
+  return table.str();
+}
+
+std::string view(const PolicyEntry& entry, const PolicyRow& row,
+                 const std::vector<Experience>& history, bool colour) {
+  std::string out = paint(entry.name, Colour::bold, colour) + " " + entry.version + " (" +
+                    entry.origin + ")\n" + wrapped(entry.summary, "  ");
+  if (entry.description) section(out, "What it does", {*entry.description}, colour);
+  if (entry.algorithm)
+    section(out, "Algorithm", {*entry.algorithm + (entry.source ? " (" + *entry.source + ")" : "")},
+            colour);
+  section(out, "Good for", entry.suits, colour);
+  section(out, "Bad for", entry.unsuited, colour);
+  section(out, "Limits", entry.limitations, colour);
+  std::vector<std::string> signature;
+  for (const auto& [name, range] : row.manifest.signature)
+    signature.push_back(name + (range.min ? fmt::format(" at least {:g}", *range.min) : "") +
+                        (range.max ? fmt::format(" at most {:g}", *range.max) : ""));
+  section(out, "Found for workloads with", signature, colour);
+  if (!entry.knobs.empty()) {
+    out += paint("Knobs", Colour::bold, colour) + "\n";
+    for (const auto& knob : entry.knobs)
+      out += fmt::format("  {} = {} ({} to {})\n", knob.name, knob.value, knob.min, knob.max) +
+             wrapped(knob.sentence, "    ");
+  }
+  section(out, "Takes expected lengths in", entry.hints, colour);
+  std::vector<std::string> measured;
+  for (const auto& one : history) measured.push_back(sentence(one));
+  section(out, "Measured", measured, colour);
+  if (entry.path) section(out, "Source", {*entry.path}, colour);
+  return out;
+}
+
+std::string view(const std::vector<Experience>& experiences, bool colour) {
+  if (experiences.empty()) return "nothing was measured yet\n";
+  Table table({"measured", "policy", "verdict", "cost over default's", "runs", "where", "command"},
+              colour);
+  for (const auto& one : experiences)
+    table.row({one.measured.substr(0, 16), one.policy, one.verdict,
+               one.ratio ? interval(*one.ratio) : "-", std::to_string(one.runs),
+               one.target.value_or("-") + (one.kernel ? " " + *one.kernel : ""), command_of(one)});
+  return table.str();
+}
+
+std::string sentence(const Experience& experience) {
+  std::string verdict =
+      experience.verdict == "no_difference" ? "no difference" : experience.verdict;
+  return fmt::format("{}: {} on '{}'{}{}", experience.policy, verdict, command_of(experience),
+                     experience.ratio ? ", " + interval(*experience.ratio) : "",
+                     experience.reason ? ": " + printable(*experience.reason, 120) : "");
+}
+
+}  // namespace schedcp
