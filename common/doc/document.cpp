@@ -24,7 +24,8 @@ std::string maker_of(std::string_view kind) {
       {"verdict", "schedcp-verify"},    {"measurement", "schedcp-bench"},
       {"deployment", "schedcp-deploy"}, {"rollback", "schedcp-rollback"},
       {"report", "schedcp-agent"},      {"diagnosis", "schedcp-doctor"},
-      {"simulation", "schedcp-sim"}};
+      {"simulation", "schedcp-sim"},    {"policy", "schedcp-search"},
+      {"experience", "schedcp-search"}};
   const auto found = makers.find(kind);
   return found == makers.end() ? "" : found->second;
 }
