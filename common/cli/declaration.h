@@ -63,6 +63,8 @@ std::string usage_line(const CommandState& program, const CommandState* subcomma
 Json describe(const CommandState& program);
 /// Exit codes with meanings, the program's own rows included.
 std::vector<std::pair<int, std::string>> exit_rows(const CommandState& program);
+/// Take over the descriptor of $SCHEDCP_PROGRESS_FD, so that what we start cannot write to it.
+void claim_progress_fd();
 /// Man page or completion script: `what` is bash, zsh, fish or mdoc. Throws usage_error otherwise.
 std::string generate(const CommandState& program, const std::string& what);
 

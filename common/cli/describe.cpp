@@ -45,9 +45,10 @@ std::string right_of(const OptionState& option) {
 }
 
 Json describe_option(const OptionState& option) {
-  Json json{{"names", option.names},          {"value", option.value_name},
-            {"type", option.type()},          {"summary", option.sentence},
-            {"repeatable", option.is_list()}, {"required", option.required}};
+  Json json{{"key", option.key()},        {"names", option.names},
+            {"value", option.value_name}, {"type", option.type()},
+            {"summary", option.sentence}, {"repeatable", option.is_list()},
+            {"required", option.required}};
   if (!option.choices.empty()) json["choices"] = option.choices;
   if (!option.default_text.empty()) json["default"] = option.default_text;
   return json;

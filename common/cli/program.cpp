@@ -341,6 +341,7 @@ int Program::run_status(int argc, char** argv, const std::function<int()>& work)
   };
   try {
     catch_interrupts();
+    claim_progress_fd();
     std::vector<std::string> words(argv + 1, argv + argc), trailing;
     const auto dashes = std::find(words.begin(), words.end(), "--");
     const bool has_trailing = dashes != words.end();
@@ -419,31 +420,6 @@ int Program::run_status(int argc, char** argv, const std::function<int()>& work)
     return fail(unable(std::string("unexpected failure: ") + error.what(),
                        "this is a fault of schedcp; report it with the command line"));
   }
-}
-
-Progress::Progress(std::string what, std::optional<Duration> expected)
-    : what_(std::move(what)), expected_(expected), start_ns_(monotonic_ns()), shown_(isatty(2)) {
-  if (shown_) draw(0);
-}
-
-Progress::~Progress() {
-  if (shown_) fmt::print(stderr, "\r\033[K");
-}
-
-void Progress::update(double done, const std::string& what) {
-  what_ = what;
-  if (shown_) draw(done);
-}
-
-void Progress::draw(double done) {
-  const int filled = int(std::clamp(done, 0.0, 1.0) * 20);
-  const double spent = double(monotonic_ns() - start_ns_);
-  std::string time = human_duration(spent);
-  if (done > 0.05)
-    time += fmt::format(", about {} left", human_duration(spent * (1 - done) / done));
-  else if (expected_)
-    time += fmt::format(", about {} in all", human_duration(double(expected_->count())));
-  fmt::print(stderr, "\r\033[K[{:#>{}}{:->{}}] {} ({})", "", filled, "", 20 - filled, what_, time);
 }
 
 }  // namespace schedcp
