@@ -215,17 +215,16 @@ void Policy::Impl::refused(int error, const LibbpfLog& said) {
     throw not_permitted(what, error);
   if (error == EPERM && said.text().find("trivial BPF program") != std::string::npos)
     throw not_permitted(what, error);
-  std::string reason = log.empty() ? "" : condense_verifier_log(log);
-  if (reason.empty()) {
-    for (const auto& line : split(said.text(), '\n')) {
-      // What is missing says more than the failures that follow from it.
-      if (line.find("not found in kernel") != line.npos || line.find("incompatible") != line.npos ||
-          line.find("Cannot find member") != line.npos)
-        reason = printable(line);
-    }
+  VerifierReason reason = condense_verifier_log(log);
+  for (const auto& line : split(said.text(), '\n')) {
+    // What is missing says more than the failures that follow from it.
+    if (reason.message.empty() &&
+        (line.find("not found in kernel") != line.npos || line.find("incompatible") != line.npos ||
+         line.find("Cannot find member") != line.npos))
+      reason.message = printable(line);
   }
-  if (reason.empty())
-    reason = printable(said.text().empty() ? std::strerror(error) : said.last_line());
+  if (reason.message.empty())
+    reason.message = printable(said.text().empty() ? std::strerror(error) : said.last_line());
   throw RejectedByKernel(reason, log.empty() ? said.text() : log);
 }
 

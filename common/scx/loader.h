@@ -32,10 +32,22 @@ struct LoadOptions {
   bool partial = false;                     ///< add SCX_OPS_SWITCH_PARTIAL
 };
 
+/// The line of a verifier log that says why, and the source line it is about when there is one.
+struct VerifierReason {
+  std::string message;
+  std::string file;  ///< without directories; "" when the log names none
+  int64_t line = 0;
+  std::string source;
+  /// "R1 invalid mem access 'scalar' (fifo.bpf.c:42: x = *p)".
+  std::string text() const;
+};
+VerifierReason condense_verifier_log(const std::string& log);
+
 /// The kernel's verifier said no. `what()` is the line that matters, `log` all it wrote.
 struct RejectedByKernel : Error {
-  RejectedByKernel(const std::string& message, std::string log)
-      : Error(ExitCode::no, message), log(std::move(log)) {}
+  RejectedByKernel(VerifierReason reason, std::string log)
+      : Error(ExitCode::no, reason.text()), reason(std::move(reason)), log(std::move(log)) {}
+  VerifierReason reason;
   std::string log;
 };
 
@@ -93,9 +105,5 @@ class Policy {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// The line of a verifier log that says why, with the source line it is about when there is one:
-/// "R1 invalid mem access 'scalar' (fifo.bpf.c:42: x = *p)".
-std::string condense_verifier_log(const std::string& log);
 
 }  // namespace schedcp

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "scx/loader.h"
@@ -33,26 +34,31 @@ bool is_walk(std::string_view line) {
 
 }  // namespace
 
-std::string condense_verifier_log(const std::string& log) {
+std::string VerifierReason::text() const {
+  if (source.empty()) return message;
+  if (file.empty()) return fmt::format("{} ({})", message, source);
+  return fmt::format("{} ({}:{}: {})", message, file, line, source);
+}
+
+VerifierReason condense_verifier_log(const std::string& log) {
   const auto lines = split(log, '\n');
-  std::string reason, source;
+  VerifierReason reason;
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    if (reason.empty()) {
-      if (!is_figure(*line) && !is_walk(*line)) reason = printable(*line);
-    } else if (line->starts_with("; ")) {
-      const size_t at = line->rfind(" @ ");
-      if (at == line->npos) {
-        source = printable(line->substr(2));
-      } else {
-        std::string place = line->substr(at + 3);
-        place.erase(0, place.rfind('/') + 1);
-        source = printable(place + ": " + line->substr(2, at - 2));
-      }
-      break;
+    if (reason.message.empty()) {
+      if (!is_figure(*line) && !is_walk(*line)) reason.message = printable(*line);
+      continue;
     }
+    if (!line->starts_with("; ")) continue;
+    const size_t at = line->rfind(" @ ");
+    reason.source = printable(line->substr(2, at == line->npos ? at : at - 2));
+    if (at == line->npos) break;
+    const std::string place = line->substr(line->find_last_of("/ ") + 1);
+    const size_t colon = place.rfind(':');
+    reason.file = printable(place.substr(0, colon));
+    if (colon != place.npos) reason.line = std::strtol(place.c_str() + colon + 1, nullptr, 10);
+    break;
   }
-  if (reason.empty()) return "no reason given";
-  return source.empty() ? reason : fmt::format("{} ({})", reason, source);
+  return reason;
 }
 
 }  // namespace schedcp

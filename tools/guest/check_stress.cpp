@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// Stress: attach the policy under load, watch for longer than the watchdog, take it out. Attaching
+// runs in a helper thread, because a policy that never dispatches keeps its loader inside attach;
+// everything else here is SCHED_FIFO and locked in memory, so no policy can stop it.
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <future>
+#include <thread>
+
+#include "base/time.h"
+#include "check_policy.h"
+
+namespace schedcp::guest {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+void set_class(int policy, int priority) {
+  sched_param parameters{};
+  parameters.sched_priority = priority;
+  if (sched_setscheduler(0, policy, &parameters) && policy == SCHED_FIFO)
+    throw system_error("cannot become a real-time task");
+}
+
+/// How late this thread itself was woken at most: a slow host, not a policy's doing.
+struct Lateness {
+  double max_ms = 0;
+  void sleep(std::chrono::milliseconds time) {
+    const uint64_t start = monotonic_ns();
+    std::this_thread::sleep_for(time);
+    max_ms = std::max(max_ms, double(monotonic_ns() - start) / 1e6 - double(time.count()));
+  }
+};
+
+/// Outcome of attach in its own thread; "" is success. Keeps the policy alive while it runs.
+struct Attaching {
+  std::shared_ptr<Policy> policy;
+  std::future<std::string> outcome;
+
+  explicit Attaching(std::shared_ptr<Policy> p) : policy(p) {
+    auto promise = std::make_shared<std::promise<std::string>>();
+    outcome = promise->get_future();
+    std::thread([p, promise] {
+      set_class(SCHED_OTHER, 0);  // as any loader would be: the policy schedules it
+      std::string failure;
+      try {
+        p->attach();
+      } catch (const Error& error) {
+        failure = error.what();
+      }
+      promise->set_value(failure);
+    }).detach();
+  }
+};
+
+}  // namespace
+
+Json check_stress(const Plan& plan, const std::string& object, const std::string& what) {
+  Json result = {{"ok", false}, {"stage", "stress"}, {"reason", nullptr}};
+  KernelLog log;
+  const uint64_t start = monotonic_ns();
+  const LoadOptions options{
+      .knobs = plan.knobs, .hints = plan.hints, .timeout_ms = uint32_t(plan.timeout_ms)};
+  auto policy = std::make_shared<Policy>(object, options, what);
+  result["policy"] = policy->name();
+  result["timeout_ms"] = policy->timeout_ms();
+  result["load_ns"] = policy->load_time().count();
+  result["left_out"] = policy->left_out();
+  result["health_before"] = health_json(read_health());
+
+  mlockall(MCL_CURRENT | MCL_FUTURE);
+  set_class(SCHED_FIFO, 50);
+  auto load = std::make_unique<Load>(plan.hotplug);
+  Lateness lateness;
+  for (int i = 0; i < 10; ++i) lateness.sleep(20ms);  // the load under the default scheduler
+
+  const double watchdog_s = policy->timeout_ms() / 1000.0;
+  const double seconds = plan.seconds > 0 ? plan.seconds : 2 * watchdog_s;
+  const double limit_ms = plan.max_wait_ms > 0 ? double(plan.max_wait_ms) : watchdog_s * 1000;
+  std::string reason;
+  PolicyHealth health;
+  int reloads = 0;
+  uint64_t attach_ns = 0;
+  bool attach_returned = false;
+
+  const auto attach = [&] {
+    const uint64_t from = monotonic_ns();
+    Attaching attaching(policy);
+    // The watchdog frees a blocked loader after at most 1.5 times its time.
+    const auto patience = std::chrono::milliseconds(int64_t(policy->timeout_ms()) * 2 + 10000);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (attaching.outcome.wait_for(0s) != std::future_status::ready) {
+      if (std::chrono::steady_clock::now() > deadline) return std::string("attach does not return");
+      lateness.sleep(20ms);
+      log.read();
+    }
+    attach_ns = monotonic_ns() - from;
+    attach_returned = true;
+    return attaching.outcome.get();
+  };
+
+  reason = attach();
+  load->reset();
+  const uint64_t attached = monotonic_ns();
+  while (reason.empty()) {
+    lateness.sleep(20ms);
+    load->measure();
+    log.read();
+    health = policy->health();
+    if (health.exit && health.exit->restart && reloads < 20) {
+      // A CPU came or went, and the policy does not handle that: reload it, as the guard would.
+      policy->detach();
+      policy = std::make_shared<Policy>(object, options, what);
+      ++reloads;
+      reason = attach();
+      load->reset();
+      continue;
+    }
+    if (!health.ok) reason = health.reason;
+    const auto waits = load->waits();
+    if (reason.empty() && !waits.empty() && waits[0].max_ms > limit_ms + lateness.max_ms)
+      reason = fmt::format("a runnable task ({}) waited {:.0f} ms for a CPU, more than {:.0f} ms",
+                           waits[0].load, waits[0].max_ms, limit_ms);
+    if (double(monotonic_ns() - attached) / 1e9 > seconds) break;
+  }
+  // The kernel fills the record while it takes the policy out; it may still be at that.
+  for (int i = 0; i < 50 && !health.ok && !health.exit; ++i) {
+    lateness.sleep(20ms);
+    health = policy->health();
+  }
+  if (!health.ok && health.exit) reason = health.reason;
+  result["wall_ns"] = monotonic_ns() - start;
+  result["strained_ns"] = monotonic_ns() - attached;
+  result["attach_ns"] = attach_ns;
+  result["attach_returned"] = attach_returned;
+  result["reloads"] = reloads;
+  result["health_after"] = health_json(health.kernel);
+  result["statistics"] = policy->statistics();
+  Json waits = Json::array();
+  for (const auto& wait : load->waits())
+    waits.push_back({{"load", wait.load}, {"max_ms", wait.max_ms}, {"rounds", wait.rounds}});
+  result["max_wait_ms"] = waits.empty() ? Json(0) : waits[0]["max_ms"];
+  result["waits"] = waits;
+  result["supervisor_late_ms"] = lateness.max_ms;
+
+  const uint64_t detach_start = monotonic_ns();
+  if (attach_returned) policy->detach();
+  const KernelHealth after = read_health();
+  result["detach_ns"] = monotonic_ns() - detach_start;
+  result["health_detached"] = health_json(after);
+  if (reason.empty() && after.state != "disabled")
+    reason = fmt::format("sched_ext is '{}' after the policy was taken out", after.state);
+  load.reset();
+  const auto exit = health.exit ? health.exit : policy->exit_record();
+  if (exit) result["exit"] = exit_json(*exit);
+  log.read();
+  if (reason.empty() && !log.complaint().empty())
+    reason = "the kernel complained: " + log.complaint();
+  result["kernel_log"] = log.lines();
+  result["ok"] = reason.empty();
+  if (!reason.empty()) result["reason"] = reason;
+  return result;
+}
+
+}  // namespace schedcp::guest
