@@ -4,9 +4,10 @@
  * forks. A task is recorded when it ends, under the name it then bears; what still lives at the end
  * of the profile is read out of the task map.
  *
- * Tasks are keyed by the address of their task_struct: unlike a pid it does not change when a thread
- * execs, and it is not used again before the last switch, where we forget it. That last switch, not
- * sched_process_exit, is where the record is made, so that the CPU time of exiting itself counts.
+ * Tasks are keyed by the address of their task_struct: unlike a pid it does not change when a
+ * thread execs, and it is not used again before the last switch, where we forget it. That last
+ * switch, not sched_process_exit, is where the record is made, so that the CPU time of exiting
+ * itself counts.
  *
  * Everything is preallocated: these programs run under the run queue's lock. What does not fit is
  * counted.
@@ -110,7 +111,8 @@ static void count_wait(struct task_struct *p, __u64 ns)
 	}
 	if (slot < PROFILE_SLOTS)
 		__sync_fetch_and_add(&histogram->slots[slot], 1);
-	/* Two CPUs may race here; the loser's maximum was larger by a hair at most once in a profile. */
+	/* Two CPUs may race here; the loser's maximum was larger by a hair at most once in a
+	 * profile. */
 	if (ns > histogram->max_ns)
 		histogram->max_ns = ns;
 }

@@ -16,8 +16,8 @@ struct profile_task {
 	char comm[PROFILE_COMM_LEN];
 	__u64 first_ns; /* CLOCK_MONOTONIC when it was first seen */
 	__u64 run_ns;
-	__u64 wait_ns; /* runnable and waiting for a CPU */
-	__u64 lived_ns; /* from first_ns to its end; 0 while it lives */
+	__u64 wait_ns;		/* runnable and waiting for a CPU */
+	__u64 lived_ns;		/* from first_ns to its end; 0 while it lives */
 	__u64 running_since_ns; /* 0: not running */
 	__u64 waiting_since_ns; /* 0: not waiting */
 	__u32 wakeups;
@@ -28,13 +28,13 @@ struct profile_task {
 
 /* The object's one variable (.bss), so that user space finds it without BTF. */
 struct profile_state {
-	__u64 started_ns; /* nothing counts before; written by begin() */
-	__u32 root_tgid; /* the profiler: children of its are watched; written by begin() */
+	__u64 started_ns;   /* nothing counts before; written by begin() */
+	__u32 root_tgid;    /* the profiler: children of its are watched; written by begin() */
 	__u32 whole_system; /* written by user space before loading */
 	/* What did not fit into the maps: */
-	__u64 dropped_tasks; /* not watched at all */
-	__u64 dropped_ends; /* watched, but their record was lost */
-	__u64 dropped_names; /* waits that are in other_waits */
+	__u64 dropped_tasks;		      /* not watched at all */
+	__u64 dropped_ends;		      /* watched, but their record was lost */
+	__u64 dropped_names;		      /* waits that are in other_waits */
 	struct profile_histogram other_waits; /* of tasks whose name did not fit into `waits` */
 };
 
