@@ -86,7 +86,9 @@ std::optional<fs::path> find_program(const std::string& name) {
   while (!rest.empty()) {
     const size_t colon = std::min(rest.find(':'), rest.size());
     const fs::path candidate = fs::path(rest.substr(0, colon)) / name;
-    if (!fs::is_directory(candidate) && access(candidate.c_str(), X_OK) == 0) return candidate;
+    std::error_code unreadable;  // a directory of PATH that is closed to us holds nothing for us
+    if (!fs::is_directory(candidate, unreadable) && access(candidate.c_str(), X_OK) == 0)
+      return candidate;
     rest.remove_prefix(std::min(colon + 1, rest.size()));
   }
   return std::nullopt;
