@@ -9,13 +9,12 @@
  *
  * Three queues, each shared by all CPUs:
  *   FRESH    tasks that have used little CPU since they were born or woke: newborns must get to
- *            exec before their name tells anything, and light sleepers should not wait. First come,
- *            first served; a task's credit for it is fresh_us and grows back with a quarter of the
- *            time it sleeps.
- *   ORDERED  the rest, by length.
- *   AGED     tasks that waited in ORDERED longer than starvation_ms, moved here by a scan. They
- *            alternate with FRESH, and get a short turn.
- * A running task whose slice ends stays when it comes before the head of ORDERED, so long jobs are
+ *            exec before their name tells anything, light sleepers should not wait, and kernel
+ *            threads always count as such, since others wait for them (the watchdog is one). First
+ *            come, first served; a task's credit for it is fresh_us and grows back with a quarter
+ * of the time it sleeps. ORDERED  the rest, by length. AGED     tasks that waited in ORDERED longer
+ * than starvation_ms, moved here by a scan. They alternate with FRESH, and get a short turn. A
+ * running task whose slice ends stays when it comes before the head of ORDERED, so long jobs are
  * not rotated. It even stays when AGED has tasks, for a quarter of starvation_ms, to let other CPUs
  * serve them first; after that it must go too.
  */
@@ -27,8 +26,10 @@ KNOB(u64, slice_us, 20000, "1000..200000",
      "Longest time in microseconds a task runs before its place in the order is looked at again.");
 KNOB(u64, fresh_us, 8000, "0..100000",
      "CPU time in microseconds a task may use ahead of the order after its birth or a long sleep.");
-KNOB(u64, starvation_ms, 1500, "100..10000",
-     "A task that waited this many milliseconds is served out of order.");
+KNOB(u64, starvation_ms, 1000, "100..10000",
+     "A task that waited this many milliseconds is served out of order; keep it below a third of "
+     "the "
+     "watchdog's time.");
 KNOB(u64, aged_slice_us, 4000, "1000..20000",
      "Slice in microseconds of a task served out of order.");
 KNOB(
@@ -241,7 +242,7 @@ static __always_inline void length_enqueue(struct task_struct *p, u64 enq_flags)
 {
 	u64 slice = slice_us * NSEC_PER_USEC;
 	struct task_length *length = length_of(p);
-	bool fresh = length && length->credit;
+	bool fresh = (p->flags & PF_KTHREAD) || (length && length->credit);
 	u32 ratio = MEDIAN;
 	s32 cpu;
 
@@ -254,7 +255,7 @@ static __always_inline void length_enqueue(struct task_struct *p, u64 enq_flags)
 		length->queued_at = bpf_ktime_get_ns();
 	STAT_INC(enqueued);
 	if (fresh) {
-		if (slice > length->credit)
+		if (length && length->credit && slice > length->credit)
 			slice = length->credit > NSEC_PER_MSEC ? length->credit : NSEC_PER_MSEC;
 		scx_insert(p, FRESH, slice, enq_flags);
 	} else {
@@ -386,7 +387,7 @@ static __always_inline void length_running(struct task_struct *p)
 		length->used = p->se.sum_exec_runtime;
 	if (!state)
 		return;
-	state->busy = !(length && length->credit) && !is_percpu_kthread(p);
+	state->busy = !(length && length->credit) && !(p->flags & PF_KTHREAD);
 	if (state->busy)
 		state->ratio = expected_ratio(p);
 }

@@ -239,36 +239,34 @@ void Load::ping_pong(Load&, Slot& slot) {
   }
 }
 
+/// Measured is how long the first child of a burst waits to run at all.
 void Load::fork_storm(Load&, Slot& slot) {
   for (;;) {
     constexpr int kBurst = 8;
-    slot.running();
+    slot.due(monotonic_ns());
     for (int i = 0; i < kBurst; ++i) {
       if (fork() == 0) {
+        if (i == 0) slot.running(), slot.due(0);
         burn(uint64_t(i) * 100000);
         _exit(0);
       }
     }
-    // From here it waits for its children, which wait for CPUs.
     while (waitpid(-1, nullptr, 0) > 0) {
     }
-    slot.running();
-    slot.due(monotonic_ns() + 5 * kMs);
     sleep_ns(5 * kMs);
   }
 }
 
 void Load::exec_storm(Load&, Slot& slot) {
   for (;;) {
-    slot.running();
+    slot.due(monotonic_ns());
     if (fork() == 0) {
+      slot.running(), slot.due(0);
       execl("/proc/self/exe", "schedcp-guest", "policy-check", "--nothing", nullptr);
       _exit(1);
     }
     while (waitpid(-1, nullptr, 0) > 0) {
     }
-    slot.running();
-    slot.due(monotonic_ns() + 10 * kMs);
     sleep_ns(10 * kMs);
   }
 }
