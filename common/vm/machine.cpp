@@ -62,8 +62,7 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
     add({"-M", "microvm,memory-backend=ram", "-object",
          "memory-backend-file,id=ram,size=" + memory + ",mem-path=" + escaped(files.memory) +
              (recording ? ",share=on" : ",share=off,readonly=on,rom=off")});
-    add({"-global", "migration.x-ignore-shared=on"});
-    if (!recording) add({"-incoming", "file:" + files.state.string()});
+    if (!recording) add({"-incoming", "defer"});
   }
   add({"-kernel", spec.kernel.vmlinux, "-initrd", spec.initramfs, "-append",
        kernel_arguments(host)});
@@ -81,6 +80,21 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
          "-device", "virtio-9p-device,fsdev=" + tag + ",mount_tag=" + tag});
   }
   return argv;
+}
+
+/// All that a restore needs said, at once: the answers are not waited for.
+std::string restore_commands(const SnapshotFiles& files) {
+  using Json = nlohmann::json;
+  const Json ignore{{{"capability", "x-ignore-shared"}, {"state", true}}};
+  return R"({"execute":"qmp_capabilities"})"
+         "\n" +
+         Json{{"execute", "migrate-set-capabilities"}, {"arguments", {{"capabilities", ignore}}}}
+             .dump() +
+         "\n" +
+         Json{{"execute", "migrate-incoming"},
+              {"arguments", {{"uri", "file:" + files.state.string()}}}}
+             .dump() +
+         "\n";
 }
 
 }  // namespace
@@ -102,6 +116,11 @@ Machine::Machine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
   qemu_.emplace(spawn);
   serial_ = std::move(serial), port_ = std::move(port), monitor_ = std::move(monitor);
   errors_ = std::move(errors);
+  if (mode == StartMode::restore) {
+    const std::string text = restore_commands(files);
+    if (::send(monitor_.get(), text.data(), text.size(), MSG_NOSIGNAL) != ssize_t(text.size()))
+      throw system_error("cannot talk to QEMU's monitor");
+  }
 }
 
 void Machine::send(wire::Type type, std::string_view body) {
@@ -211,11 +230,22 @@ std::string Machine::request(wire::Type type, std::string_view body,
   return text;
 }
 
+void Machine::settle(std::chrono::nanoseconds time) {
+  const uint64_t end = monotonic_ns() + uint64_t(time.count());
+  for (uint64_t now; (now = monotonic_ns()) < end;) {
+    std::vector<pollfd> others{{interrupt_fd(), POLLIN, 0}};
+    wait(int((end - now) / 1000000 + 1), others);
+    check_interrupted();
+  }
+}
+
 void Machine::save(const SnapshotFiles& files) {
   Qmp qmp(monitor_.get());
-  qmp.command("stop");
+  // No "stop" before: the migration stops it, and the state it records is then one that runs on by
+  // itself when restored.
   qmp.command("migrate-set-capabilities",
-              R"({"capabilities":[{"capability":"events","state":true}]})");
+              R"({"capabilities":[{"capability":"events","state":true},)"
+              R"({"capability":"x-ignore-shared","state":true}]})");
   qmp.command("migrate", nlohmann::json{{"uri", "file:" + files.state.string()}}.dump());
   qmp.wait_for_migration();
 }

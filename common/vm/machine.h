@@ -74,6 +74,9 @@ class Machine {
   std::string request(wire::Type type, std::string_view body, std::chrono::nanoseconds timeout,
                       const std::string& what);
 
+  /// Let the guest run for a while, its console read.
+  void settle(std::chrono::nanoseconds time);
+
   /// Write the device state to files.state; memory is in files.memory already. The guest stands
   /// still afterwards.
   void save(const SnapshotFiles& files);

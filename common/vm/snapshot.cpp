@@ -107,6 +107,8 @@ SnapshotFiles make_snapshot(const HostFacts& host, const MachineSpec& spec, cons
   {
     Machine machine(host, spec, StartMode::record, files);
     machine.expect(wire::Type::hello, timeout, "booting");
+    // What the kernel still has to finish after boot it would otherwise finish in every restore.
+    machine.settle(std::chrono::milliseconds(500));
     machine.save(files);
   }
   nlohmann::json meta{{"key", key},

@@ -130,9 +130,11 @@ Vm Vm::start(const VmOptions& options) {
     guest->machine->request(wire::Type::setup, setup.encode(), patience, "cannot set the guest up");
   };
 
-  const bool snapshots = !options.cold && (host.qemu.major >= 9);
-  if (snapshots) {
-    const std::string key = snapshot_key(host, spec);
+  // Twice, because a snapshot can be stale or broken: it is then made anew. After that, and when the
+  // cache cannot be written, boot as if there were none.
+  const bool snapshots = !options.cold && host.qemu.major >= 9;
+  const std::string key = snapshots ? snapshot_key(host, spec) : "";
+  for (int tries = 0; snapshots && tries < 2; ++tries) {
     try {
       auto files = find_snapshot(key);
       if (!files) {
@@ -141,20 +143,31 @@ Vm Vm::start(const VmOptions& options) {
       }
       guest->machine = std::make_unique<Machine>(host, spec, StartMode::restore, *files,
                                                  options.kernel_log);
-      set_up(std::min<std::chrono::nanoseconds>(options.start_timeout, 20s));
+      set_up(std::min<std::chrono::nanoseconds>(options.start_timeout, 15s));
       guest->restored = true;
       return Vm(std::move(guest));
-    } catch (const Error& e) {
-      // A cache that cannot be written, a snapshot that is broken: boot as if there were none.
-      if (e.code == ExitCode::usage) throw;
+    } catch (const GuestError& e) {
       guest->machine.reset();
       discard_snapshot(key);
-      if (options.notice) options.notice(std::string("starting without a snapshot: ") + e.what());
+      if (options.notice) options.notice(std::string("a snapshot did not work: ") + e.what());
+    } catch (const Error& e) {
+      if (e.code != ExitCode::unable) throw;
+      if (options.notice) options.notice(std::string("no snapshot: ") + e.what());
+      break;
     }
   }
-  guest->machine =
-      std::make_unique<Machine>(host, spec, StartMode::cold, SnapshotFiles{}, options.kernel_log);
-  guest->machine->expect(wire::Type::hello, options.start_timeout, "booting");
+  // An emulated boot fails once in some hundred times, at once or by a panic; a second try settles
+  // whether it is more than that.
+  for (int tries = 0;; ++tries) {
+    try {
+      guest->machine = std::make_unique<Machine>(host, spec, StartMode::cold, SnapshotFiles{},
+                                                 options.kernel_log);
+      guest->machine->expect(wire::Type::hello, options.start_timeout, "booting");
+      break;
+    } catch (const GuestError&) {
+      if (tries == 1 || accel.kvm) throw;
+    }
+  }
   set_up(options.start_timeout);
   return Vm(std::move(guest));
 }
