@@ -46,11 +46,12 @@ HINT(lengths, 4096, "Expected CPU time of tasks by command name, in 1/1000 of th
 #define MEDIAN 1000U /* ratio of the median task */
 #define MAX_RATIO 1000000000ULL
 #define MAX_CPUS 1024
+#define ENOUGH_TASKS 8 /* finished ones, before their median means anything */
 #define SCAN_CPUS 16   /* CPUs a waking task looks at */
 #define SCAN_TASKS 512 /* tasks of ORDERED looked at for age */
 #define SCAN_HEAD 16   /* tasks of ORDERED looked at for one that may run here */
 
-/* Smaller runs first. */
+/* Smaller runs first; at most 30 bits. */
 static u64 order(u32 ratio);
 /* Whether length `ratio` comes before `other` by preempt_factor at least. */
 static bool beats(u32 ratio, u32 other);
@@ -97,8 +98,14 @@ struct {
 	__type(value, struct cpu_state);
 } cpus SEC(".maps");
 
-/* Run time in ns of the median task: over all that finished, and as the hints' ratios imply. */
+/*
+ * Run time in ns of the median task: over all that finished, and as the hints' ratios imply. Hints
+ * and what finished here need not agree on what the median is, so once a hint was used only the
+ * second counts. Lost updates cost a sample.
+ */
 static u64 median_ns, hinted_median_ns;
+static u64 finished_tasks;
+static bool hints_used;
 /* When ORDERED is next scanned for age; two CPUs may scan at once, the moves are atomic. */
 static u64 next_scan;
 /* Since when AGED has had tasks. */
@@ -117,9 +124,18 @@ static __always_inline void comm_of(const struct task_struct *p, struct schedcp_
 	bpf_probe_read_kernel_str(comm->name, sizeof(comm->name), p->comm);
 }
 
+/* 0 while too little is known. */
 static __always_inline u64 median(void)
 {
-	return hinted_median_ns ?: median_ns;
+	if (hints_used)
+		return hinted_median_ns;
+	return finished_tasks < ENOUGH_TASKS ? 0 : median_ns;
+}
+
+/* Place in ORDERED: by length, and among equals the older task first, however often interrupted. */
+static __always_inline u64 place(const struct task_struct *p, u32 ratio)
+{
+	return order(ratio) << 32 | (u32)(p->start_time / NSEC_PER_MSEC);
 }
 
 static u32 expected_ratio(struct task_struct *p)
@@ -135,7 +151,9 @@ static u32 expected_ratio(struct task_struct *p)
 	hint = bpf_map_lookup_elem(&lengths, &comm);
 	if (hint) {
 		STAT_INC(hinted);
-		return *hint ?: 1;
+		hints_used = true;
+		ratio = *hint;
+		return ratio > MAX_RATIO ? MAX_RATIO : ratio ?: 1;
 	}
 	if (!unit)
 		return MEDIAN;
@@ -160,6 +178,7 @@ static void learn(struct task_struct *p)
 	u32 *hint;
 
 	STAT_INC(finished);
+	finished_tasks++;
 	comm_of(p, &comm);
 	hint = bpf_map_lookup_elem(&lengths, &comm);
 	if (hint && *hint) {
@@ -260,7 +279,7 @@ static __always_inline void length_enqueue(struct task_struct *p, u64 enq_flags)
 		scx_insert(p, FRESH, slice, enq_flags);
 	} else {
 		ratio = expected_ratio(p);
-		scx_insert_vtime(p, ORDERED, slice, order(ratio), enq_flags);
+		scx_insert_vtime(p, ORDERED, slice, place(p, ratio), enq_flags);
 	}
 	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (cpu >= 0)
@@ -310,7 +329,7 @@ static bool stays(struct task_struct *prev, s32 cpu, u32 ratio)
 			break;
 		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			continue;
-		first = order(ratio) <= p->scx.dsq_vtime;
+		first = place(prev, ratio) <= p->scx.dsq_vtime;
 		break;
 	}
 	bpf_rcu_read_unlock();
