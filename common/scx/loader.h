@@ -38,6 +38,7 @@ struct VerifierReason {
   std::string file;  ///< without directories; "" when the log names none
   int64_t line = 0;
   std::string source;
+  std::string suggestion;  ///< what the kernel advises (since 7.2), "" if nothing
   /// "R1 invalid mem access 'scalar' (fifo.bpf.c:42: x = *p)".
   std::string text() const;
 };

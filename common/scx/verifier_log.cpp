@@ -40,13 +40,45 @@ std::string VerifierReason::text() const {
   return fmt::format("{} ({}:{}: {})", message, file, line, source);
 }
 
+namespace {
+
+/// Newer kernels add a report for people after the log; its advice is worth keeping, the rest says
+/// the same again. Cuts the report off `lines`.
+std::string take_report(std::vector<std::string>& lines) {
+  const auto starts = [](const char* head) {
+    return [head](const std::string& line) { return line.starts_with(head); };
+  };
+  const auto report = std::find_if(lines.begin(), lines.end(), starts("Verification failed:"));
+  std::string advice;
+  const auto suggestion = std::find_if(report, lines.end(), starts("Suggestion:"));
+  for (auto line = suggestion; line != lines.end() && ++line != lines.end() && !line->empty();)
+    advice += (advice.empty() ? "" : " ") +
+              line->substr(std::min(line->find_first_not_of(' '), line->size()));
+  // Where the log itself gives no reason, the report's title must do.
+  if (report != lines.end()) lines.erase(report + 1, lines.end());
+  return printable(advice, 400);
+}
+
+}  // namespace
+
 VerifierReason condense_verifier_log(const std::string& log) {
-  const auto lines = split(log, '\n');
+  auto lines = split(log, '\n');
   VerifierReason reason;
+  reason.suggestion = take_report(lines);
+  std::string title;
+  if (!lines.empty() && lines.back().starts_with("Verification failed:")) {
+    title = printable(lines.back());
+    lines.pop_back();
+  }
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     if (reason.message.empty()) {
-      if (!is_figure(*line) && !is_walk(*line)) reason.message = printable(*line);
-      continue;
+      if (!is_figure(*line) && !is_walk(*line))
+        reason.message = printable(*line);
+      else if (is_walk(*line) && !title.empty())
+        reason.message = title;
+      else
+        continue;
+      if (reason.message != title) continue;
     }
     if (!line->starts_with("; ")) continue;
     const size_t at = line->rfind(" @ ");
@@ -58,6 +90,7 @@ VerifierReason condense_verifier_log(const std::string& log) {
     if (colon != place.npos) reason.line = std::strtol(place.c_str() + colon + 1, nullptr, 10);
     break;
   }
+  if (reason.message.empty()) reason.message = title;
   return reason;
 }
 

@@ -44,6 +44,7 @@ Json check_kernel(const Plan& plan, const std::string& object, const std::string
     result["ok"] = false;
     result["reason"] = error.what();
     result["message"] = error.reason.message;
+    if (!error.reason.suggestion.empty()) result["suggestion"] = error.reason.suggestion;
     if (!error.reason.file.empty()) {
       result["file"] = error.reason.file;
       result["line"] = error.reason.line;
