@@ -19,6 +19,8 @@ struct Report {
   std::vector<Verdict> verdicts;
   std::vector<Measurement> measurements;
   std::vector<std::string> learned;
+  std::vector<std::string> steps;
+  std::optional<Deployment> deployment;
   std::optional<bool> remembered;
   int64_t wall_ns = 0;
   static constexpr auto fields() {
@@ -32,6 +34,8 @@ struct Report {
         optional("verdicts", &Report::verdicts, "What verification said."),
         optional("measurements", &Report::measurements, "What was measured, the last one decides."),
         optional("learned", &Report::learned, "What was remembered for next time."),
+        optional("steps", &Report::steps, "What was done, in order, and what came of it."),
+        optional("deployment", &Report::deployment, "What schedcp-deploy did, where asked for."),
         optional("remembered", &Report::remembered,
                  "Whether earlier measurements of this workload were used."),
         optional("wall_ns", &Report::wall_ns, "Time it all took.")};
@@ -65,5 +69,8 @@ struct Diagnosis {
                       required("checks", &Diagnosis::checks, "Each thing looked at.")};
   }
 };
+
+SCHEDCP_COMPILED_ONCE(Report);
+SCHEDCP_COMPILED_ONCE(Diagnosis);
 
 }  // namespace schedcp

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+// The store on real files: older tables, other writers, death in the middle, damage, no room.
+#include "store/store.h"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <functional>
+
+#include "base/error.h"
+
+using namespace schedcp;
+
+namespace {
+
+PolicyRow policy_row(const std::string& name, const std::string& digest,
+                     const std::string& object = "") {
+  PolicyRow row;
+  row.digest = digest;
+  row.origin = "builtin";
+  row.manifest.name = name;
+  row.manifest.version = "1";
+  row.manifest.summary = "Does what " + name + " does.";
+  row.manifest_json = dump(to_json_value(row.manifest));
+  row.object = object;
+  row.object_hash = object.empty() ? "" : "hash-of-" + object;
+  return row;
+}
+
+Experience experience(const std::string& workload, const std::string& policy) {
+  auto one = new_document<Experience>();
+  one.workload = workload;
+  one.policy = policy;
+  one.verdict = "better";
+  one.ratio = Quantity{6, 0.7, 0.68, 0.72};
+  one.runs = 6;
+  one.measured = one.header.created;
+  return one;
+}
+
+Store write_store(const TempDir& dir) { return Store::open(dir.path(), Store::Access::write); }
+
+/// In a child: 0 when `work` returns, 77 when it throws.
+pid_t in_child(const std::function<void()>& work) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    try {
+      work();
+      _exit(0);
+    } catch (...) {
+      _exit(77);
+    }
+  }
+  return pid;
+}
+
+int status_of(pid_t pid) {
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE("a policy put into the store is found again with its object") {
+  TempDir dir;
+  {
+    Store store = write_store(dir);
+    CHECK(store.put(policy_row("one", "a", "bytes\0of it")));
+    CHECK_FALSE(store.put(policy_row("one", "a")));
+  }
+  Store store = write_store(dir);
+  const auto row = store.policy("one");
+  REQUIRE(row);
+  CHECK(row->manifest.summary == "Does what one does.");
+  CHECK(row->object == std::string("bytes\0of it"));
+  CHECK_FALSE(store.policy("two"));
+}
+
+TEST_CASE("a changed policy becomes the current version and a returning one does again") {
+  Store store = Store::in_memory();
+  store.put(policy_row("one", "a"));
+  store.put(policy_row("one", "b"));
+  CHECK(store.versions("one") == 2);
+  CHECK(store.policy("one")->digest == "b");
+  CHECK(store.put(policy_row("one", "a")));
+  CHECK(store.versions("one") == 2);
+  CHECK(store.policy("one")->digest == "a");
+  CHECK(store.policies().size() == 1);
+  CHECK(store.match({"does"}).size() == 1);
+}
+
+TEST_CASE("a built-in policy that no longer comes with schedcp is not found") {
+  Store store = Store::in_memory();
+  store.put(policy_row("one", "a"));
+  store.put(policy_row("two", "b"));
+  store.retire_builtins_except({"two"});
+  CHECK_FALSE(store.policy("one"));
+  CHECK(store.match({"one"}).empty());
+  CHECK(store.policy("two"));
+}
+
+TEST_CASE("words that are FTS5 syntax are only words") {
+  Store store = Store::in_memory();
+  store.put(policy_row("one", "a"));
+  for (const char* word : {"\"", "*", "AND", "NEAR(", "name:", "-", "o\"ne", "(", "^one", "é"})
+    CHECK_NOTHROW(store.match({word}));
+  CHECK(store.match({"one"}).size() == 1);
+}
+
+TEST_CASE("the same experience is remembered once") {
+  Store store = Store::in_memory();
+  CHECK(store.remember(experience("f", "one"), "document"));
+  CHECK_FALSE(store.remember(experience("f", "one"), "document"));
+  CHECK(store.remember(experience("f", "two"), "document"));
+  CHECK(store.history("f", "", 10).size() == 2);
+  CHECK(store.history("", "two", 10).size() == 1);
+  CHECK(store.history("g", "", 10).empty());
+  CHECK(store.history("f", "one", 10)[0].ratio->median == 0.7);
+}
+
+TEST_CASE("a workload keeps its newest features") {
+  Store store = Store::in_memory();
+  Workload workload{"f", {"make"}, "batch", {}};
+  store.remember(workload);
+  workload.features.tail_ratio = 4;
+  store.remember(workload);
+  CHECK(store.workload("f")->features.tail_ratio == 4);
+  CHECK_FALSE(store.workload("g"));
+}
+
+TEST_CASE("tables of every earlier version are brought up to date") {
+  for (int64_t version = 0; version < store_version(); ++version) {
+    TempDir dir;
+    { Store store = write_store(dir); }
+    {
+      Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
+      if (version < 2) db.run("DROP TABLE experiences; DROP TABLE workloads");
+      if (version < 1) db.run("DROP TABLE policy_words; DROP TABLE policies; DROP TABLE objects");
+      db.run("PRAGMA user_version = " + std::to_string(version));
+      if (version == 1)
+        db.run(
+            "INSERT INTO policies (name, version, digest, origin, source, manifest) VALUES "
+            "('old', '1', 'd', 'added', '', "
+            "'{\"name\":\"old\",\"version\":\"1\",\"summary\":\"Kept.\"}')");
+    }
+    Store store = write_store(dir);
+    CHECK(store.remember(experience("f", "one"), "document"));
+    CHECK(bool(store.policy("old")) == (version == 1));
+  }
+}
+
+TEST_CASE("tables of a newer schedcp are refused") {
+  TempDir dir;
+  { Store store = write_store(dir); }
+  {
+    Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
+    db.run("PRAGMA user_version = 99");
+  }
+  CHECK_THROWS_WITH_AS(write_store(dir), doctest::Contains("newer schedcp"), Error);
+}
+
+TEST_CASE("writers at the same time lose nothing") {
+  TempDir dir;
+  constexpr int writers = 8, each = 25;
+  std::vector<pid_t> children;
+  // Nobody has made the database yet: they meet in the migration, too.
+  for (int writer = 0; writer < writers; ++writer)
+    children.push_back(in_child([&] {
+      Store store = write_store(dir);
+      for (int i = 0; i < each; ++i)
+        if (!store.remember(experience("f", "p" + std::to_string(writer)), std::to_string(i)))
+          throw usage_error("not new");
+    }));
+  for (const pid_t child : children) CHECK(status_of(child) == 0);
+  CHECK(write_store(dir).history("f", "", 1000).size() == writers * each);
+}
+
+TEST_CASE("a writer killed in a transaction corrupts nothing and leaves nothing half done") {
+  TempDir dir;
+  { Store store = write_store(dir); }
+  for (int round = 0; round < 5; ++round) {
+    auto [read_end, write_end] = make_pipe();
+    const pid_t child = in_child([&] {
+      Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
+      db.run("PRAGMA cache_size = 1");  // so that pages reach the log before the commit
+      Transaction transaction(db);
+      for (int i = 0; i < 200; ++i)
+        Statement(db, "INSERT INTO objects VALUES (?, zeroblob(4000))", std::to_string(i)).run();
+      write_all(write_end.get(), "x", "pipe");
+      pause();
+    });
+    char byte;
+    REQUIRE(read(read_end.get(), &byte, 1) == 1);
+    kill(child, SIGKILL);
+    CHECK(status_of(child) == 128 + SIGKILL);
+    Store store = write_store(dir);
+    CHECK(store.remember(experience("f", "one"), std::to_string(round)));
+  }
+  Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
+  Statement objects(db, "SELECT count(*) FROM objects");
+  REQUIRE(objects.step());
+  CHECK(objects.integer(0) == 0);
+  Statement check(db, "PRAGMA integrity_check");
+  REQUIRE(check.step());
+  CHECK(check.text(0) == "ok");
+}
+
+TEST_CASE("writers killed at any moment lose nothing they had committed") {
+  TempDir dir;
+  { Store store = write_store(dir); }
+  int64_t confirmed = 0;
+  for (int round = 0; round < 10; ++round) {
+    auto [read_end, write_end] = make_pipe();
+    const pid_t child = in_child([&] {
+      Store store = write_store(dir);
+      for (int i = 0;; ++i) {
+        store.remember(experience("f", "one"), std::to_string(round) + "." + std::to_string(i));
+        write_all(write_end.get(), "x", "pipe");
+      }
+    });
+    write_end.reset();
+    usleep(3000 * (round + 1));
+    kill(child, SIGKILL);
+    CHECK(status_of(child) == 128 + SIGKILL);
+    char bytes[4096];
+    for (ssize_t n; (n = read(read_end.get(), bytes, sizeof bytes)) > 0;) confirmed += n;
+  }
+  const auto kept = int64_t(write_store(dir).history("f", "", 1'000'000).size());
+  CHECK(kept >= confirmed);
+  CHECK(kept <= confirmed + 10);
+}
+
+TEST_CASE("a corrupt database is an error that says what to do, and is left as it is") {
+  TempDir dir;
+  const fs::path path = dir.path() / "schedcp.db";
+  SUBCASE("no database at all") { std::ofstream(path) << std::string(5000, 'x'); }
+  SUBCASE("cut off in the middle") {
+    {
+      Store store = write_store(dir);
+      store.put(policy_row("one", "a", std::string(50'000, 'o')));
+    }
+    fs::resize_file(path, fs::file_size(path) / 2 / 4096 * 4096);
+  }
+  SUBCASE("pages overwritten") {
+    {
+      Store store = write_store(dir);
+      for (int i = 0; i < 200; ++i) store.remember(experience("f", "one"), std::to_string(i));
+    }
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096);
+    file << std::string(size_t(fs::file_size(path)) - 4096, '\xff');
+  }
+  const std::string before = read_file(path);
+  for (const auto access : {Store::Access::write, Store::Access::prefer}) {
+    try {
+      Store store = Store::open(dir.path(), access);
+      FAIL("opened");
+    } catch (const Error& error) {
+      CHECK(error.code == ExitCode::unable);
+      CHECK(std::string(error.what()).find("is corrupt") != std::string::npos);
+      CHECK(error.hint.find("move it aside") != std::string::npos);
+    }
+  }
+  CHECK(read_file(path) == before);
+}
+
+TEST_CASE("a full database is an error, and what was there stays") {
+  TempDir dir;
+  Store store = write_store(dir);
+  store.put(policy_row("one", "a"));
+  const pid_t child = in_child([&] {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{200'000, 200'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    Store full = write_store(dir);
+    try {
+      full.put(policy_row("two", "b", std::string(1'000'000, 'o')));
+    } catch (const Error& error) {
+      if (error.code == ExitCode::unable && !error.hint.empty()) _exit(3);
+    }
+  });
+  CHECK(status_of(child) == 3);
+  CHECK(store.policy("one"));
+  CHECK_FALSE(store.policy("two"));
+}
+
+TEST_CASE("a state directory that cannot be written is read, or done without") {
+  TempDir dir;
+  const auto without_rights = [&](const std::function<void()>& work) {
+    const int status = status_of(in_child([&] {
+      if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(76);
+      work();
+    }));
+    return status;
+  };
+  chmod(dir.path().c_str(), 0555);
+  SUBCASE("nothing is there yet") {
+    CHECK(without_rights([&] {
+            Store store = Store::open(dir.path(), Store::Access::prefer);
+            if (store.writable() || store.note().empty() || !store.policies().empty()) _exit(1);
+          }) == 0);
+    CHECK(without_rights([&] {
+            try {
+              Store::open(dir.path(), Store::Access::write);
+            } catch (const Error& error) {
+              if (error.code == ExitCode::unable && !error.hint.empty()) _exit(3);
+            }
+          }) == 3);
+  }
+  SUBCASE("a database is there") {
+    chmod(dir.path().c_str(), 0755);
+    {
+      Store store = write_store(dir);
+      store.put(policy_row("one", "a"));
+    }
+    chmod((dir.path() / "schedcp.db").c_str(), 0444);
+    chmod(dir.path().c_str(), 0555);
+    CHECK(without_rights([&] {
+            Store store = Store::open(dir.path(), Store::Access::prefer);
+            if (store.writable() || store.note().empty() || !store.policy("one")) _exit(1);
+          }) == 0);
+  }
+  chmod(dir.path().c_str(), 0755);
+}
+
+TEST_CASE("workloads are told apart by command and directory") {
+  Context context;
+  CHECK(fingerprint_of(context) == "");
+  context.command = {"make", "-j8"};
+  const auto one = fingerprint_of(context);
+  CHECK(one.size() == 16);
+  context.command = {"make -j8"};
+  CHECK(fingerprint_of(context) != one);
+  context.command = {"make", "-j8"};
+  context.cwd = "/elsewhere";
+  CHECK(fingerprint_of(context) != one);
+}
+
+TEST_CASE("likeness is 1 for the same, small for the opposite, 0 for the unknown") {
+  Features batch, server;
+  batch.tail_ratio = 30, batch.longest_share = 0.5, batch.sleep_share = 0.02, batch.tasks = 40;
+  server.tail_ratio = 1.5, server.longest_share = 0.01, server.sleep_share = 0.9, server.tasks = 4;
+  CHECK(likeness(batch, batch) == doctest::Approx(1));
+  CHECK(likeness(batch, server) < 0.3);
+  CHECK(likeness(batch, Features{}) == 0);
+}
+
+TEST_CASE("a manifest with a misspelt key or feature is refused with the place") {
+  const std::vector<std::string> features{"tail_ratio"};
+  const auto parse = [&](const std::string& text) { return parse_manifest(text, "m", features); };
+  CHECK(parse(R"({"name":"a","version":"1","summary":"s"})").name == "a");
+  CHECK_THROWS_WITH(parse(R"({"name":"a","version":"1","summary":"s","tag":[]})"),
+                    doctest::Contains("tags"));
+  CHECK_THROWS_WITH(
+      parse(R"({"name":"a","version":"1","summary":"s","signature":{"tail_ration":{}}})"),
+      doctest::Contains("did you mean 'tail_ratio'"));
+  CHECK_THROWS_WITH(
+      parse(
+          R"({"name":"a","version":"1","summary":"s","signature":{"tail_ratio":{"min":2,"max":1}}})"),
+      doctest::Contains("min is above max"));
+  CHECK_THROWS_WITH(parse("{\n\n,"), doctest::Contains("line 3"));
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// Successive halving against the default scheduler. All accepted candidates get a few pairs of runs
+// in one boot; the better half gets twice as many in the next; what is left is measured once more,
+// alone and afresh, with enough pairs for an interval. Only that last measurement is believed: the
+// best of several short ones is partly luck (winner's curse).
+//
+// Memory makes it shorter: a policy that won here before goes straight to that last measurement,
+// and only if it does not win again do the others get their turn.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/time.h"
+#include "roles.h"
+
+namespace schedcp {
+namespace {
+
+constexpr int64_t screening_pairs = 2;
+constexpr int64_t deciding_pairs = 6;  // schedcp-bench names no winner by fewer
+constexpr double hopeless = 1.05;      // a ratio whose whole interval is above this is out
+
+const Arm* arm_of(const Measurement& measurement, const std::string& policy) {
+  for (const auto& arm : measurement.arms)
+    if (arm.name == policy) return &arm;
+  return nullptr;
+}
+
+/// Cost over the default's: below 1 is better, whichever way the metric goes.
+double cost(const Measurement& measurement, const Arm& arm) {
+  if (!arm.ratio || arm.verdict == "failed") return 1e9;
+  return measurement.better == "lower" ? arm.ratio->median : 1 / std::max(arm.ratio->median, 1e-9);
+}
+
+std::string times(const Measurement& measurement) {
+  std::string text;
+  for (const auto& arm : measurement.arms)
+    if (arm.ratio && arm.verdict != "baseline")
+      text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", arm.name, arm.ratio->median);
+  return text.empty() ? "nothing that counts" : text;
+}
+
+Measurement measure(const std::vector<Verdict>& verdicts, int64_t pairs, Duration limit,
+                    const AgentOptions& options) {
+  const auto seconds =
+      std::max<int64_t>(1, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
+  std::vector<std::string> arguments{"--target",         options.target,
+                                     "--runs",           std::to_string(pairs),
+                                     "--max-time",       fmt::format("{}s", seconds),
+                                     "--command-output", options.command_output};
+  if (options.cpus) arguments.insert(arguments.end(), {"--cpus", std::to_string(*options.cpus)});
+  if (!options.command.empty()) {
+    arguments.push_back("--");
+    arguments.insert(arguments.end(), options.command.begin(), options.command.end());
+  }
+  return ask("schedcp-bench", arguments, as_json(verdicts)).first<Measurement>("schedcp-bench");
+}
+
+/// Accepted verdicts in the order of `candidates`; all of them go into the report.
+std::vector<Verdict> verify(const std::vector<Candidate>& candidates, Journey& journey) {
+  std::vector<Verdict> accepted;
+  if (candidates.empty()) return accepted;
+  std::vector<std::string> said;
+  for (auto& verdict : ask("schedcp-verify", {}, as_json(candidates)).all<Verdict>()) {
+    const std::string& name = verdict.candidate.policy.name;
+    said.push_back(verdict.accepted ? name + " accepted"
+                                    : name + " rejected (" + printable(verdict.reason, 120) + ")");
+    if (verdict.accepted) accepted.push_back(verdict);
+    journey.report().verdicts.push_back(std::move(verdict));
+  }
+  journey.done("verified: " + join(said, ", "));
+  return accepted;
+}
+
+/// The better half of `verdicts`, at least one, by one more round of measurements; nobody who is
+/// clearly worse than the default.
+std::vector<Verdict> halve(std::vector<Verdict> verdicts, int64_t pairs, Journey& journey,
+                           const AgentOptions& options) {
+  const auto measurement = measure(verdicts, pairs, journey.left() / 2, options);
+  journey.report().measurements.push_back(measurement);
+  const auto cost_of = [&](const Verdict& verdict) {
+    const Arm* arm = arm_of(measurement, verdict.candidate.policy.name);
+    return arm ? cost(measurement, *arm) : 1e9;
+  };
+  std::stable_sort(verdicts.begin(), verdicts.end(),
+                   [&](const Verdict& a, const Verdict& b) { return cost_of(a) < cost_of(b); });
+  const size_t all = verdicts.size();
+  verdicts.resize((all + 1) / 2);
+  std::erase_if(verdicts, [&](const Verdict& verdict) { return cost_of(verdict) > hopeless; });
+  journey.done(fmt::format("{} pair{} of runs each, cost over the default's: {}; {} of {} left",
+                           pairs, pairs == 1 ? "" : "s", times(measurement), verdicts.size(), all));
+  return verdicts;
+}
+
+/// Alone, afresh, with enough pairs. True when it is better than the default.
+bool decide(const Verdict& verdict, Journey& journey, const AgentOptions& options) {
+  Report& report = journey.report();
+  const std::string& name = verdict.candidate.policy.name;
+  report.measurements.push_back(measure({verdict}, deciding_pairs, journey.left(), options));
+  const Measurement& measurement = report.measurements.back();
+  const Arm* arm = arm_of(measurement, name);
+  journey.done("measured afresh: " + measurement.conclusion);
+  if (measurement.winner != name || !arm) return false;
+  report.winner = name;
+  report.conclusion = measurement.conclusion;
+  return true;
+}
+
+/// The policy that won here before by enough runs, if the newest word on it is still that.
+std::string champion(const std::vector<Experience>& past, const std::vector<Candidate>& plan) {
+  std::string best;
+  double least = 1;
+  for (const auto& candidate : plan) {
+    const auto& name = candidate.policy.name;
+    const auto newest = std::find_if(past.begin(), past.end(), [&](const Experience& one) {
+      return one.policy == name && (one.runs >= deciding_pairs || one.verdict == "rejected");
+    });
+    if (newest == past.end() || newest->verdict != "better" || !newest->ratio) continue;
+    if (newest->ratio->median < least) {
+      least = newest->ratio->median;
+      best = name;
+    }
+  }
+  return best;
+}
+
+/// Whether each of the plan was measured here before, long enough or in a screening.
+bool all_known(const std::vector<Experience>& past, const std::vector<Candidate>& plan) {
+  return !past.empty() && std::all_of(plan.begin(), plan.end(), [&](const Candidate& candidate) {
+    return std::any_of(past.begin(), past.end(), [&](const Experience& one) {
+      return one.policy == candidate.policy.name && one.knobs == candidate.knobs;
+    });
+  });
+}
+
+std::vector<Candidate> take(std::vector<Candidate>& from, const std::string& name) {
+  std::vector<Candidate> taken;
+  for (auto it = from.begin(); it != from.end();)
+    if (it->policy.name == name) {
+      taken.push_back(std::move(*it));
+      it = from.erase(it);
+    } else {
+      ++it;
+    }
+  return taken;
+}
+
+}  // namespace
+
+void execute(std::vector<Candidate> candidates, const AgentOptions& options, Journey& journey) {
+  Report& report = journey.report();
+  report.plan = candidates;
+  const auto past =
+      candidates.empty() ? std::vector<Experience>{} : recall(candidates[0].header.context);
+  report.remembered = !past.empty();
+
+  std::string first = champion(past, candidates);
+  const bool nothing_won = first.empty() && all_known(past, candidates);
+  if (nothing_won) first = candidates[0].policy.name;  // the search ranks by memory as well
+  if (!first.empty()) {
+    journey.done(nothing_won ? "remembered: nothing beat the default here before; measuring only "
+                               "the most promising again, " +
+                                   first
+                             : "remembered: " + first + " won here before; measuring it first");
+    journey.begin(0.3, "verifying " + first);
+    const auto accepted = verify(take(candidates, first), journey);
+    if (!accepted.empty()) {
+      journey.begin(0.5, "measuring " + first + " against the default scheduler");
+      if (decide(accepted[0], journey, options)) return;
+    }
+    if (nothing_won) candidates.clear();
+  }
+
+  if (!candidates.empty()) journey.begin(0.2, "verifying");
+  auto verdicts = verify(candidates, journey);
+  int64_t pairs = screening_pairs;
+  while (verdicts.size() > 1 && journey.left() > std::chrono::seconds(5)) {
+    journey.begin(pairs == screening_pairs ? 0.4 : 0.6,
+                  fmt::format("measuring {} policies", verdicts.size()));
+    verdicts = halve(std::move(verdicts), pairs, journey, options);
+    pairs *= 2;
+  }
+  if (!verdicts.empty()) {
+    const std::string name = verdicts[0].candidate.policy.name;
+    if (journey.left() < std::chrono::seconds(1)) {
+      report.conclusion =
+          "not reached in the time given; " + name + " looks best and is not confirmed";
+      return;
+    }
+    journey.begin(0.75, "measuring " + name + " afresh against the default scheduler");
+    if (decide(verdicts[0], journey, options)) return;
+  }
+  const bool any = std::any_of(report.verdicts.begin(), report.verdicts.end(),
+                               [](const Verdict& verdict) { return verdict.accepted; });
+  report.conclusion = report.plan.empty() ? "no policy is meant for such a workload"
+                      : !any              ? "no candidate was accepted by schedcp-verify"
+                                          : "no policy beats the default here";
+}
+
+}  // namespace schedcp
