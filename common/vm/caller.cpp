@@ -26,7 +26,7 @@ const char* const kHomeSecrets[] = {
 };
 
 const char* const kHostSecrets[] = {
-    "/etc/ssh/ssh_host_*_key", "/etc/ssl/private", "/etc/shadow*", "/etc/gshadow*",
+    "/etc/ssh/ssh_host_*_key", "/etc/ssl/private",
     "/etc/wireguard", "/etc/krb5.keytab", "/etc/NetworkManager/system-connections",
     "/etc/apt/auth.conf", "/etc/apt/auth.conf.d", "/etc/letsencrypt/archive",
     "/var/lib/schedcp/keys", "/etc/schedcp/private",

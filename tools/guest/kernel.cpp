@@ -54,6 +54,7 @@ std::string find_port() {
 }  // namespace
 
 void prepare_kernel() {
+  umask(0);  // modes given here are meant; a command gets its caller's
   mount_at("devtmpfs", "/dev");
   mount_at("proc", "/proc");
   mount_at("sysfs", "/sys");

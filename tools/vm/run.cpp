@@ -20,7 +20,8 @@ constexpr size_t kLastWords = 25;
 void print_last_words(Program& program, const std::string& console) {
   std::vector<std::string> lines;
   for (const auto& line : split(console, '\n'))
-    if (line.find_first_not_of(" \r") != line.npos) lines.push_back(line);
+    if (const size_t end = line.find_last_not_of(" \r"); end != line.npos)
+      lines.push_back(line.substr(0, end + 1));
   // A panic's first lines say why; the end is the machine's registers.
   size_t start = lines.size() > kLastWords ? lines.size() - kLastWords : 0;
   for (size_t i = 0; i < start; ++i)
