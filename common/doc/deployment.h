@@ -116,4 +116,7 @@ struct Rollback {
   }
 };
 
+SCHEDCP_COMPILED_ONCE(Deployment);
+SCHEDCP_COMPILED_ONCE(Rollback);
+
 }  // namespace schedcp

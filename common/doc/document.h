@@ -135,4 +135,11 @@ std::vector<std::variant<Ds...>> documents_of(const std::vector<Json>& values) {
   return documents;
 }
 
+/// Says that a document type's reading, printing and schema are compiled once, in doc/kinds.cpp,
+/// and not in each file that uses them (they take the compiler seconds).
+#define SCHEDCP_COMPILED_ONCE(D)               \
+  extern template D from_json<D>(const Json&); \
+  extern template Json to_json<D>(const D&);   \
+  extern template Json document_schema<D>()
+
 }  // namespace schedcp

@@ -89,4 +89,6 @@ struct Measurement {
   }
 };
 
+SCHEDCP_COMPILED_ONCE(Measurement);
+
 }  // namespace schedcp

@@ -148,4 +148,7 @@ struct Verdict {
   }
 };
 
+SCHEDCP_COMPILED_ONCE(Candidate);
+SCHEDCP_COMPILED_ONCE(Verdict);
+
 }  // namespace schedcp

@@ -6,17 +6,17 @@
 
 namespace schedcp {
 
-struct Machine {
+struct HostMachine {
   std::string kernel;
   int64_t cpus = 0;
   int64_t memory_bytes = 0;
   bool sched_ext = false;
   static constexpr auto fields() {
     return std::tuple{
-        required("kernel", &Machine::kernel, "Kernel release."),
-        required("cpus", &Machine::cpus, "CPUs online."),
-        required("memory_bytes", &Machine::memory_bytes, "Physical memory."),
-        required("sched_ext", &Machine::sched_ext, "Whether the kernel has sched_ext.")};
+        required("kernel", &HostMachine::kernel, "Kernel release."),
+        required("cpus", &HostMachine::cpus, "CPUs online."),
+        required("memory_bytes", &HostMachine::memory_bytes, "Physical memory."),
+        required("sched_ext", &HostMachine::sched_ext, "Whether the kernel has sched_ext.")};
   }
 };
 
@@ -154,7 +154,7 @@ struct Profile {
   std::string target;
   std::optional<std::vector<int64_t>> pids;
   std::optional<int64_t> exit_code;
-  Machine machine;
+  HostMachine machine;
   Totals totals;
   std::vector<CommandGroup> commands;
   std::optional<Latency> run_queue;
@@ -178,5 +178,7 @@ struct Profile {
         optional("notes", &Profile::notes, "What could not be seen, and what would show it.")};
   }
 };
+
+SCHEDCP_COMPILED_ONCE(Profile);
 
 }  // namespace schedcp

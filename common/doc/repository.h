@@ -111,4 +111,7 @@ struct Experience {
   }
 };
 
+SCHEDCP_COMPILED_ONCE(PolicyEntry);
+SCHEDCP_COMPILED_ONCE(Experience);
+
 }  // namespace schedcp

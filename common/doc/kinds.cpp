@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// The one place where each document type's reading, printing and schema are compiled.
+#include "doc/report.h"
+#include "doc/repository.h"
+
+namespace schedcp {
+
+#define SCHEDCP_KIND(D)                 \
+  template D from_json<D>(const Json&); \
+  template Json to_json<D>(const D&);   \
+  template Json document_schema<D>()
+
+SCHEDCP_KIND(Candidate);
+SCHEDCP_KIND(Verdict);
+SCHEDCP_KIND(Profile);
+SCHEDCP_KIND(Measurement);
+SCHEDCP_KIND(Deployment);
+SCHEDCP_KIND(Rollback);
+SCHEDCP_KIND(Report);
+SCHEDCP_KIND(Diagnosis);
+SCHEDCP_KIND(PolicyEntry);
+SCHEDCP_KIND(Experience);
+
+}  // namespace schedcp
