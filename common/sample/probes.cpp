@@ -41,6 +41,11 @@ Error refused(int error, const LibbpfLog& log) {
 
 }  // namespace
 
+std::string libbpf_version() {
+  const std::string version = libbpf_version_string();
+  return version.substr(version.find_first_of("0123456789"));
+}
+
 struct Probes::Impl {
   struct Close {
     void operator()(bpf_object* object) const { bpf_object__close(object); }

@@ -13,6 +13,9 @@
 
 namespace schedcp {
 
+/// The version of libbpf that is linked, as "1.4.6".
+std::string libbpf_version();
+
 class Probes {
  public:
   /// Loads and attaches; nothing counts yet. Throws unable, with what to do, where BPF is not

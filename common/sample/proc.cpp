@@ -136,8 +136,8 @@ std::optional<ProcStat> read_proc_stat(pid_t pid) {
   return text ? parse_proc_stat(*text) : std::nullopt;
 }
 
-Machine read_machine() {
-  Machine machine;
+HostMachine read_machine() {
+  HostMachine machine;
   utsname name{};
   uname(&name);
   machine.kernel = name.release;

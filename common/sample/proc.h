@@ -51,6 +51,6 @@ SystemCounters read_system_counters();
 
 std::optional<ProcStat> read_proc_stat(pid_t pid);
 
-Machine read_machine();
+HostMachine read_machine();
 
 }  // namespace schedcp

@@ -141,7 +141,7 @@ Features features_of(const Workload& w) {
   else if (w.detailed && w.lived_ns())
     f.sleep_share = digits(std::clamp(
         1 - double(w.task_run_ns() + w.task_wait_ns()) / double(w.lived_ns()), 0.0, 1.0));
-  if (cpu_ns > 0) f.kernel_share = digits(double(w.system_ns) / cpu_ns);
+  if (cpu_ns > 0 && !w.coarse_split) f.kernel_share = digits(double(w.system_ns) / cpu_ns);
   if (w.run_queue.count()) f.run_queue_p99_us = w.run_queue.latency()->p99_us;
   f.cpu_demand = digits((std::max(cpu_ns, double(w.task_run_ns())) + double(w.task_wait_ns())) /
                         double(w.wall_ns) / double(w.cpus));
@@ -183,6 +183,9 @@ std::vector<LengthHint> hints_of(const Workload& workload) {
     if (hints.size() == most_groups) break;
     if (command.run_ns.empty() ||
         *std::max_element(command.run_ns.begin(), command.run_ns.end()) < lengths.at_least_ns)
+      continue;
+    // Readings of /proc see parts of tasks, so that a small one may look like a whole other.
+    if (!workload.detailed && double(command.total_run_ns) < 0.01 * double(workload.task_run_ns()))
       continue;
     // A name that does not survive printing could not be matched by the kernel's either.
     if (name.empty() || printable(name) != name) continue;

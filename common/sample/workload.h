@@ -47,7 +47,8 @@ class Workload {
 
   uint64_t wall_ns = 0, user_ns = 0, system_ns = 0;
   int64_t cpus = 1;
-  bool detailed = false;  ///< counts are exact: forks, wakeups, waits
+  bool detailed = false;      ///< counts are exact: forks, wakeups, waits
+  bool coarse_split = false;  ///< user_ns and system_ns are too coarse to be compared
   std::optional<int64_t> max_rss_bytes, voluntary, involuntary, forks;
   std::optional<double> sleep_share;
   std::optional<double> cpu_pressure, io_pressure, memory_pressure;

@@ -113,6 +113,7 @@ Watched watch_command(const ProfileOptions& options, Probes* probes) {
         sampler.sample();
       if (!deadline.over()) continue;
       workload.wall_ns = monotonic_ns() - start_ns;
+      finish(watched, probes);
       child.stop();
       watched.notes.push_back(fmt::format("the command was ended after {}, as --duration asked",
                                           human_duration(double(options.duration->count()))));
@@ -125,13 +126,21 @@ Watched watch_command(const ProfileOptions& options, Probes* probes) {
   if (watched.exit_code) workload.wall_ns = monotonic_ns() - start_ns;
   const bool some_run = reap_orphans();
   workload.set_pressure(before, read_system_counters());
-  finish(watched, probes);
+  if (watched.exit_code) finish(watched, probes);
   if (!probes) sampler.add_tasks_to(workload);
 
   rusage usage{};
   getrusage(RUSAGE_CHILDREN, &usage);
   workload.user_ns = ns_of(usage.ru_utime);
   workload.system_ns = ns_of(usage.ru_stime);
+  if (!watched.exit_code) {
+    // What a command did between being asked to end and its end is no part of the profile.
+    const double all = double(workload.user_ns + workload.system_ns);
+    const double share = probes ? double(workload.task_run_ns()) / std::max(1.0, all)
+                                : double(workload.wall_ns) / double(monotonic_ns() - start_ns);
+    workload.user_ns = uint64_t(double(workload.user_ns) * std::min(1.0, share));
+    workload.system_ns = uint64_t(double(workload.system_ns) * std::min(1.0, share));
+  }
   // The kernel counts what a process was before its exec, too: no more than ours says nothing.
   rusage own{};
   getrusage(RUSAGE_SELF, &own);
@@ -168,8 +177,12 @@ Watched watch_processes(const ProfileOptions& options, const std::vector<pid_t>&
   workload.set_pressure(before, read_system_counters());
   finish(watched, probes);
   if (!probes) sampler.add_tasks_to(workload);
-  workload.user_ns = sampler.user_ns();
-  workload.system_ns = sampler.system_ns();
+  // The sum is exact, its parts are counted by ticks.
+  const double user = double(sampler.user_ns()), system = double(sampler.system_ns());
+  const double sum = std::max(double(workload.task_run_ns()), user + system);
+  workload.coarse_split = user + system < 1e8;
+  workload.system_ns = user + system > 0 ? uint64_t(sum * system / (user + system)) : 0;
+  workload.user_ns = uint64_t(sum) - workload.system_ns;
   workload.max_rss_bytes = sampler.max_rss_bytes();
   return watched;
 }
