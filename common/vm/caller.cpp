@@ -17,19 +17,45 @@ namespace {
 
 /// Below a home directory.
 const char* const kHomeSecrets[] = {
-    ".ssh",          ".gnupg",         ".aws",          ".azure",
-    ".config/gcloud", ".kube",         ".docker/config.json", ".netrc",
-    ".npmrc",        ".pypirc",        ".git-credentials",    ".config/gh",
-    ".config/git/credentials", ".password-store", ".local/share/keyrings", ".vault-token",
-    ".cargo/credentials.toml", ".cargo/credentials", ".pgpass", ".my.cnf", ".config/rclone",
-    ".config/op", ".config/hub", ".mozilla", ".config/google-chrome", ".config/chromium",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".config/gcloud",
+    ".kube",
+    ".docker/config.json",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".config/gh",
+    ".config/git/credentials",
+    ".password-store",
+    ".local/share/keyrings",
+    ".vault-token",
+    ".cargo/credentials.toml",
+    ".cargo/credentials",
+    ".pgpass",
+    ".my.cnf",
+    ".config/rclone",
+    ".config/op",
+    ".config/hub",
+    ".mozilla",
+    ".config/google-chrome",
+    ".config/chromium",
 };
 
 const char* const kHostSecrets[] = {
-    "/etc/ssh/ssh_host_*_key", "/etc/ssl/private",
-    "/etc/wireguard", "/etc/krb5.keytab", "/etc/NetworkManager/system-connections",
-    "/etc/apt/auth.conf", "/etc/apt/auth.conf.d", "/etc/letsencrypt/archive",
-    "/var/lib/schedcp/keys", "/etc/schedcp/private",
+    "/etc/ssh/ssh_host_*_key",
+    "/etc/ssl/private",
+    "/etc/wireguard",
+    "/etc/krb5.keytab",
+    "/etc/NetworkManager/system-connections",
+    "/etc/apt/auth.conf",
+    "/etc/apt/auth.conf.d",
+    "/etc/letsencrypt/archive",
+    "/var/lib/schedcp/keys",
+    "/etc/schedcp/private",
 };
 
 void add_matching(std::set<std::string>& found, const std::string& pattern) {
@@ -62,7 +88,8 @@ std::vector<std::string> guest_environment() {
     path |= name == "PATH";
     result.emplace_back(entry);
   }
-  if (!path) result.emplace_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  if (!path)
+    result.emplace_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   return result;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The archive format of an initramfs ("newc" cpio). Archives may be concatenated: the kernel unpacks
-// one after the other.
+// The archive format of an initramfs ("newc" cpio). Archives may be concatenated: the kernel
+// unpacks one after the other.
 #pragma once
 
 #include <string>

@@ -43,9 +43,9 @@ std::string version_of(const fs::path& program) {
   const size_t p = result.out.find(mark);
   if (!result.exit.ok() || p == result.out.npos)
     throw unable("cannot use '" + program.string() + "': it does not tell its version", kInstall);
-  return result.out.substr(p + mark.size(),
-                           result.out.find_first_not_of("0123456789.", p + mark.size()) - p -
-                               mark.size());
+  return result.out.substr(
+      p + mark.size(),
+      result.out.find_first_not_of("0123456789.", p + mark.size()) - p - mark.size());
 }
 
 uint64_t raw_ns() {
@@ -64,12 +64,11 @@ uint64_t measure_tsc_khz() {
 }
 
 std::string file_identity(const fs::path& path) {
-  struct stat at {};
+  struct stat at{};
   if (stat(path.c_str(), &at) != 0) throw system_error("cannot read '" + path.string() + "'");
   std::string id = path.string();
-  for (const long long n :
-       {(long long)at.st_dev, (long long)at.st_ino, (long long)at.st_size,
-        (long long)at.st_ctim.tv_sec, (long long)at.st_ctim.tv_nsec})
+  for (const long long n : {(long long)at.st_dev, (long long)at.st_ino, (long long)at.st_size,
+                            (long long)at.st_ctim.tv_sec, (long long)at.st_ctim.tv_nsec})
     id += ":" + std::to_string(n);
   return id;
 }

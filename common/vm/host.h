@@ -15,7 +15,7 @@ namespace schedcp {
 /// The QEMU found on PATH.
 struct Qemu {
   fs::path program;
-  std::string version;   ///< "10.0.2"
+  std::string version;  ///< "10.0.2"
   int major = 0;
   std::string identity;  ///< changes when the program does: path, size, times
 };

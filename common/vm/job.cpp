@@ -30,7 +30,7 @@ class Sink {
  public:
   Sink(int fd, std::string& captured, size_t limit, const char* name)
       : fd_(fd), captured_(captured), limit_(limit), name_(name) {
-    struct stat at {};
+    struct stat at{};
     // Into a pipe at most PIPE_BUF bytes go without waiting once poll() says it has room.
     may_block_ = fd >= 0 && fstat(fd, &at) == 0 && !S_ISREG(at.st_mode);
   }
@@ -146,12 +146,23 @@ JobResult Vm::run(const Job& job) {
       auto frame = machine.next();
       if (!frame) break;
       switch (frame->type) {
-        case Type::out: out.add(frame->body); break;
-        case Type::err: err.add(frame->body); break;
-        case Type::credit: source.grant(wire::Reader(frame->body).number()); break;
-        case Type::log: machine.log(frame->body); break;
-        case Type::exited: exited = wire::Exited::decode(frame->body); break;
-        default: break;  // a reply that came too late
+        case Type::out:
+          out.add(frame->body);
+          break;
+        case Type::err:
+          err.add(frame->body);
+          break;
+        case Type::credit:
+          source.grant(wire::Reader(frame->body).number());
+          break;
+        case Type::log:
+          machine.log(frame->body);
+          break;
+        case Type::exited:
+          exited = wire::Exited::decode(frame->body);
+          break;
+        default:
+          break;  // a reply that came too late
       }
       if (out.pending() + err.pending() >= kHeld) break;
     }
@@ -177,7 +188,8 @@ JobResult Vm::run(const Job& job) {
       machine.send(Type::signal, wire::Writer().number(SIGKILL).take());
     }
     const uint64_t until = std::min(deadline, give_up);
-    const int ms = until == never ? -1 : int(std::min<uint64_t>((until - now) / 1000000 + 1, INT_MAX));
+    const int ms =
+        until == never ? -1 : int(std::min<uint64_t>((until - now) / 1000000 + 1, INT_MAX));
     const bool more_input = source.ready() && machine.unsent() < kHeld;
     // The handler's pipe is never read: after the first signal it stays readable and would spin.
     std::vector<pollfd> others{

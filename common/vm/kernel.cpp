@@ -187,7 +187,8 @@ std::vector<std::string> prune_kernels(const std::optional<std::string>& release
     if (chosen_kernel() == k.release) fs::remove(own_kernels() / ".chosen", error);
     removed.push_back(k.release);
   }
-  if (release && removed.empty()) throw usage_error("no guest kernel '" + *release + "' in the cache");
+  if (release && removed.empty())
+    throw usage_error("no guest kernel '" + *release + "' in the cache");
   // A snapshot is useless without its kernel, and quick to make again.
   if (!removed.empty()) {
     std::error_code error;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Guest kernels: found, downloaded, unpacked into the cache, chosen. A kernel is never installed.
 //
-// One kernel is one directory, cache_dir()/kernels/<release>/: vmlinux (an ELF image that QEMU boots
-// directly), vmlinux.h, modules/ (only those a guest needs, uncompressed, and `order`, in which they
-// are loaded), origin.json. root's cache, /var/cache/schedcp, serves every user.
+// One kernel is one directory, cache_dir()/kernels/<release>/: vmlinux (an ELF image that QEMU
+// boots directly), vmlinux.h, modules/ (only those a guest needs, uncompressed, and `order`, in
+// which they are loaded), origin.json. root's cache, /var/cache/schedcp, serves every user.
 #pragma once
 
 #include <functional>
@@ -43,8 +43,9 @@ Kernel use_kernel(const std::string& choice, const Notice& notice = {});
 /// The release chosen by use_kernel(), if any.
 std::optional<std::string> chosen_kernel();
 
-/// Download Debian's newest kernel with sched_ext (from backports of the release after ours, through
-/// apt in isolation: signatures checked, nothing installed, no root needed) unless it is there.
+/// Download Debian's newest kernel with sched_ext (from backports of the release after ours,
+/// through apt in isolation: signatures checked, nothing installed, no root needed) unless it is
+/// there.
 Kernel fetch_debian_kernel(const Notice& notice = {});
 
 /// Remove kernels of our own cache: `release`, or all but the one in use; their snapshots go too.

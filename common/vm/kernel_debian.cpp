@@ -61,8 +61,9 @@ std::string mirror() {
                  "apt-get install debian-archive-keyring");
   const std::string codename = field_of_os_release("VERSION_CODENAME");
   for (const std::string& filter : {"Codename: " + codename, std::string("Origin: Debian")}) {
-    const auto result = apt({}, {"apt-get", "indextargets", "--format", "$(REPO_URI)",
-                                 "Created-By: Packages", filter}, {}, 30s);
+    const auto result = apt(
+        {}, {"apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", filter},
+        {}, 30s);
     for (const auto& line : split(result.out, '\n'))
       if (field_of_os_release("ID") == "debian" && !line.empty()) return line;
   }
@@ -86,17 +87,17 @@ void write_configuration(const fs::path& home, const std::string& uri) {
   for (const char* dir : {"etc/apt.conf.d", "etc/preferences.d", "etc/sources.list.d",
                           "state/lists/partial", "cache/archives/partial", "debs", "tree"})
     make_directories(home / dir);
-  write_file_atomic(home / "etc/sources.list", "deb [arch=amd64 signed-by=" + std::string(kKeyring) +
-                                                   "] " + uri + " " + kSuite + " main\n");
+  write_file_atomic(
+      home / "etc/sources.list",
+      "deb [arch=amd64 signed-by=" + std::string(kKeyring) + "] " + uri + " " + kSuite + " main\n");
   const auto set = [](const std::string& key, const std::string& value) {
     return key + " \"" + value + "\";\n";
   };
   write_file_atomic(home / "apt.conf",
                     set("Dir::Etc", home / "etc") + set("Dir::State", home / "state") +
-                        set("Dir::State::status", "/dev/null") +
-                        set("Dir::Cache", home / "cache") + set("APT::Architecture", "amd64") +
-                        set("APT::Architectures", "amd64") + set("Acquire::Languages", "none") +
-                        set("APT::Sandbox::User", "root") +
+                        set("Dir::State::status", "/dev/null") + set("Dir::Cache", home / "cache") +
+                        set("APT::Architecture", "amd64") + set("APT::Architectures", "amd64") +
+                        set("Acquire::Languages", "none") + set("APT::Sandbox::User", "root") +
                         set("APT::Update::Error-Mode", "any") +
                         set("Dir::Etc::netrc", "/etc/apt/auth.conf") +
                         set("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d") + transport());
@@ -153,15 +154,16 @@ Kernel fetch_debian_kernel(const Notice& notice) {
   argv.insert(argv.end(), packages.begin(), packages.end());
   if (const auto got = apt(home.path(), argv, home.path() / "debs", 1h); !got.exit.ok())
     throw unable("cannot download kernel " + release + ": " + complaint(got),
-                 "this needs the network and " + std::to_string(int(size * 3)) +
-                     " MB in " + cache.string() + "; schedcp-vm kernel fetch tries again");
+                 "this needs the network and " + std::to_string(int(size * 3)) + " MB in " +
+                     cache.string() + "; schedcp-vm kernel fetch tries again");
   say("downloaded " + std::to_string(int(size + 0.5)) + " MB in " +
       human_duration(double(monotonic_ns() - start)) + ", unpacking");
   for (const auto& deb : fs::directory_iterator(home.path() / "debs")) {
-    const auto result =
-        apt({}, {"dpkg-deb", "-x", deb.path().string(), (home.path() / "tree").string()}, {}, 10min);
+    const auto result = apt(
+        {}, {"dpkg-deb", "-x", deb.path().string(), (home.path() / "tree").string()}, {}, 10min);
     if (!result.exit.ok())
-      throw unable("cannot unpack '" + deb.path().filename().string() + "': " + printable(result.err));
+      throw unable("cannot unpack '" + deb.path().filename().string() +
+                   "': " + printable(result.err));
   }
   KernelSource source;
   source.modules_tree = home.path() / "tree/usr/lib/modules" / release;

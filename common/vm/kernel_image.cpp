@@ -55,8 +55,7 @@ std::string through(const std::string& program, const std::vector<std::string>& 
                  "install it: apt-get install " + (program == "xz" ? "xz-utils" : program));
   RunResult result = run(spawn, data, std::nullopt, kMaxImage);
   // A kernel's payload is followed by its size: most programs then complain, after the output.
-  if (result.out.empty())
-    throw unable("cannot decompress " + what + ": " + printable(result.err));
+  if (result.out.empty()) throw unable("cannot decompress " + what + ": " + printable(result.err));
   return std::move(result.out);
 }
 
@@ -68,15 +67,17 @@ std::string decompress(std::string_view data, const std::string& what) {
                               "7zXZ\0",
                               6)))
     return through("xz", {"-dc"}, data, what);
-  if (starts(std::string_view("\x5d\0\0", 3))) return through("xz", {"-dc", "-F", "lzma"}, data, what);
+  if (starts(std::string_view("\x5d\0\0", 3)))
+    return through("xz", {"-dc", "-F", "lzma"}, data, what);
   if (starts("\x02\x21\x4c\x18")) return through("lz4", {"-dc"}, data, what);
   if (starts("BZh")) return through("bzip2", {"-dc"}, data, what);
   return std::string(data);
 }
 
 bool is_elf64(std::string_view data) {
-  return data.size() > 64 && data.starts_with("\x7f"
-                                              "ELF\x02");
+  return data.size() > 64 && data.starts_with(
+                                 "\x7f"
+                                 "ELF\x02");
 }
 
 std::string underscored(std::string name) {
@@ -133,7 +134,8 @@ std::vector<std::string> module_dependencies(std::string_view module) {
 std::vector<Module> collect_modules(const fs::path& tree, const std::vector<std::string>& wanted) {
   std::map<std::string, fs::path> files;
   std::error_code error;
-  for (fs::recursive_directory_iterator i(tree, error), end; !error && i != end; i.increment(error)) {
+  for (fs::recursive_directory_iterator i(tree, error), end; !error && i != end;
+       i.increment(error)) {
     const std::string name = i->path().filename();
     if (const size_t dot = name.find(".ko"); dot != name.npos && i->is_regular_file())
       files[underscored(name.substr(0, dot))] = i->path();

@@ -10,12 +10,13 @@
 
 namespace schedcp {
 
-/// The uncompressed ELF image of `image`, which is a bzImage (any compression the kernel knows whose
-/// program is installed) or such an ELF itself. QEMU boots it directly and so skips the kernel's own
-/// decompressor, which takes seconds when emulated. Throws unable.
+/// The uncompressed ELF image of `image`, which is a bzImage (any compression the kernel knows
+/// whose program is installed) or such an ELF itself. QEMU boots it directly and so skips the
+/// kernel's own decompressor, which takes seconds when emulated. Throws unable.
 std::string extract_vmlinux(const fs::path& image);
 
-/// The release ("7.3.4+deb13-amd64") inside an uncompressed image; throws unable when there is none.
+/// The release ("7.3.4+deb13-amd64") inside an uncompressed image; throws unable when there is
+/// none.
 std::string kernel_release_of(std::string_view vmlinux);
 
 /// Whether the image has sched_ext: the name of its BTF type for the ops occurs in it.
@@ -26,8 +27,8 @@ struct Module {
   std::string name, content;
 };
 
-/// The modules named and those they depend on, in loading order, from a tree of .ko, .ko.xz, .ko.zst
-/// or .ko.gz files. One that is not there is taken to be built in.
+/// The modules named and those they depend on, in loading order, from a tree of .ko, .ko.xz,
+/// .ko.zst or .ko.gz files. One that is not there is taken to be built in.
 std::vector<Module> collect_modules(const fs::path& tree, const std::vector<std::string>& wanted);
 
 /// The names in a module's `depends=`.

@@ -17,8 +17,8 @@ struct KernelSource {
   std::string details;    ///< a JSON object kept in origin.json
 };
 
-/// Unpack into `cache`/<release>, world-readable; returns what is there already if it is of the same
-/// release and details. Throws unable (no sched_ext, no space, not readable ...).
+/// Unpack into `cache`/<release>, world-readable; returns what is there already if it is of the
+/// same release and details. Throws unable (no sched_ext, no space, not readable ...).
 Kernel store_kernel(const fs::path& cache, const KernelSource& source);
 
 }  // namespace schedcp

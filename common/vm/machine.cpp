@@ -47,9 +47,7 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
                                       StartMode mode, const SnapshotFiles& files) {
   const std::string memory = std::to_string(spec.memory_mib) + "M";
   std::vector<std::string> argv{host.qemu.program, "-nodefaults", "-no-user-config"};
-  const auto add = [&](std::initializer_list<std::string> more) {
-    argv.insert(argv.end(), more);
-  };
+  const auto add = [&](std::initializer_list<std::string> more) { argv.insert(argv.end(), more); };
   add({"-display", "none", "-no-reboot"});
   add({"-accel", spec.kvm ? "kvm" : "tcg,thread=multi,tb-size=256"});
   add({"-cpu", spec.kvm ? "host" : "max", "-smp", std::to_string(spec.cpus), "-m", memory});
@@ -75,8 +73,9 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
          "-device", "virtio-9p-device,fsdev=root,mount_tag=root"});
   for (size_t i = 0; i < spec.share.size(); ++i) {
     const std::string tag = "share" + std::to_string(i);
-    add({"-fsdev", "local,id=" + tag + ",path=" + escaped(spec.share[i]) +
-                       ",security_model=none,multidevs=remap",
+    add({"-fsdev",
+         "local,id=" + tag + ",path=" + escaped(spec.share[i]) +
+             ",security_model=none,multidevs=remap",
          "-device", "virtio-9p-device,fsdev=" + tag + ",mount_tag=" + tag});
   }
   return argv;
@@ -210,9 +209,9 @@ wire::Frame Machine::expect(wire::Type type, std::chrono::nanoseconds timeout,
     }
     const uint64_t now = monotonic_ns();
     if (now >= deadline)
-      throw GuestError("the guest did not answer in " + human_duration(double(timeout.count())) +
-                           ": " + what,
-                       console_);
+      throw GuestError(
+          "the guest did not answer in " + human_duration(double(timeout.count())) + ": " + what,
+          console_);
     std::vector<pollfd> others{{interrupt_fd(), POLLIN, 0}};
     wait(int(std::min<uint64_t>((deadline - now) / 1000000 + 1, 1000)), others);
     check_interrupted();

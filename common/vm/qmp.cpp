@@ -56,8 +56,8 @@ void Qmp::command(const std::string& name, const std::string& arguments) {
     if (json.contains("event")) events_.push_back(std::move(answer));
     if (json.contains("return")) return;
     if (json.contains("error"))
-      throw unable("QEMU refuses '" + name + "': " +
-                   printable(json["error"].value("desc", "no reason given")));
+      throw unable("QEMU refuses '" + name +
+                   "': " + printable(json["error"].value("desc", "no reason given")));
   }
 }
 

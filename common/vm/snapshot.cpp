@@ -44,14 +44,10 @@ fs::path initramfs_for(const Kernel& kernel, const std::string& kernel_identity)
 
   const std::string program = read_file(guest);
   std::vector<CpioEntry> entries{
-      {"dev", S_IFDIR | 0755},
-      {"dev/console", S_IFCHR | 0600, {}, 5, 1},
-      {"proc", S_IFDIR | 0755},
-      {"sys", S_IFDIR | 0755},
-      {"tmp", S_IFDIR | 01777},
-      {"run", S_IFDIR | 0755},
-      {"modules", S_IFDIR | 0755},
-      {"init", S_IFREG | 0755, program},
+      {"dev", S_IFDIR | 0755},     {"dev/console", S_IFCHR | 0600, {}, 5, 1},
+      {"proc", S_IFDIR | 0755},    {"sys", S_IFDIR | 0755},
+      {"tmp", S_IFDIR | 01777},    {"run", S_IFDIR | 0755},
+      {"modules", S_IFDIR | 0755}, {"init", S_IFREG | 0755, program},
   };
   std::vector<std::pair<std::string, std::string>> modules;
   modules.reserve(64);

@@ -93,8 +93,8 @@ AccelChoice choose_acceleration(const VmOptions& options) {
   if (options.accel == Accel::tcg) return {false, "asked for"};
   if (options.accel == Accel::kvm) return {true, "asked for"};
   const HostFacts host = host_facts();
-  const auto verdict =
-      kvm_verdict(host, host.boot_id + " " + host.qemu.identity, [&] { return probe_kvm(host, options); });
+  const auto verdict = kvm_verdict(host, host.boot_id + " " + host.qemu.identity,
+                                   [&] { return probe_kvm(host, options); });
   return {verdict.works, verdict.why};
 }
 
@@ -130,19 +130,20 @@ Vm Vm::start(const VmOptions& options) {
     guest->machine->request(wire::Type::setup, setup.encode(), patience, "cannot set the guest up");
   };
 
-  // Twice, because a snapshot can be stale or broken: it is then made anew. After that, and when the
-  // cache cannot be written, boot as if there were none.
+  // Twice, because a snapshot can be stale or broken: it is then made anew. After that, and when
+  // the cache cannot be written, boot as if there were none.
   const bool snapshots = !options.cold && host.qemu.major >= 9;
   const std::string key = snapshots ? snapshot_key(host, spec) : "";
   for (int tries = 0; snapshots && tries < 2; ++tries) {
     try {
       auto files = find_snapshot(key);
       if (!files) {
-        if (options.notice) options.notice("booting a guest once, to keep it for later (some seconds)");
+        if (options.notice)
+          options.notice("booting a guest once, to keep it for later (some seconds)");
         files = make_snapshot(host, spec, key, options.start_timeout);
       }
-      guest->machine = std::make_unique<Machine>(host, spec, StartMode::restore, *files,
-                                                 options.kernel_log);
+      guest->machine =
+          std::make_unique<Machine>(host, spec, StartMode::restore, *files, options.kernel_log);
       set_up(std::min<std::chrono::nanoseconds>(options.start_timeout, 15s));
       guest->restored = true;
       return Vm(std::move(guest));

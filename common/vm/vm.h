@@ -51,8 +51,8 @@ struct Job {
   bool as_root = false;            ///< guest root instead of the caller
   int stdin_fd = -1;               ///< read while the command wants it; -1: `input`
   std::string input;
-  int stdout_fd = -1;              ///< written as it comes; -1: captured in `out`
-  int stderr_fd = -1;              ///< the same, `err`
+  int stdout_fd = -1;               ///< written as it comes; -1: captured in `out`
+  int stderr_fd = -1;               ///< the same, `err`
   size_t limit = size_t{64} << 20;  ///< what is captured at most of each; more is dropped
   std::optional<std::chrono::nanoseconds> timeout;  ///< the command is killed after it
   /// SIGINT and SIGTERM go to the command; a second one, or 2 s, throw Interrupted. Otherwise the
@@ -62,13 +62,13 @@ struct Job {
 
 /// How a command ended.
 struct JobResult {
-  int code = 0;    ///< exit status, or 128 + signal
-  int signal = 0;  ///< the signal that ended it, or 0
-  int error = 0;   ///< errno when it could not be started (ENOENT: not found), or 0
-  std::string what;        ///< the step that failed then; empty for exec itself
+  int code = 0;      ///< exit status, or 128 + signal
+  int signal = 0;    ///< the signal that ended it, or 0
+  int error = 0;     ///< errno when it could not be started (ENOENT: not found), or 0
+  std::string what;  ///< the step that failed then; empty for exec itself
   bool timed_out = false;
   std::string out, err;
-  std::chrono::nanoseconds wall{0};    ///< measured in the guest, by its clock
+  std::chrono::nanoseconds wall{0};  ///< measured in the guest, by its clock
   std::chrono::nanoseconds user{0}, system{0};
   uint64_t max_rss_bytes = 0;
   bool ok() const { return code == 0 && error == 0 && !timed_out; }
@@ -97,9 +97,9 @@ class Vm {
   bool kvm() const;
   /// "kvm" or "tcg", and why.
   std::string acceleration() const;
-  bool restored() const;          ///< from a snapshot
-  std::string console() const;    ///< what the kernel printed last (all of it with kernel_log)
-  pid_t qemu_pid() const;         ///< to attribute CPU time, and nothing else
+  bool restored() const;        ///< from a snapshot
+  std::string console() const;  ///< what the kernel printed last (all of it with kernel_log)
+  pid_t qemu_pid() const;       ///< to attribute CPU time, and nothing else
 
  private:
   struct Guest;

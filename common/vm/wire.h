@@ -112,13 +112,13 @@ struct Share {
 
 /// What a guest must be told before its first job, since a restored snapshot knows none of it.
 struct Setup {
-  uint64_t realtime_ns = 0;         ///< CLOCK_REALTIME of the host
-  std::string entropy;              ///< fresh random bytes
+  uint64_t realtime_ns = 0;  ///< CLOCK_REALTIME of the host
+  std::string entropy;       ///< fresh random bytes
   std::string hostname = "schedcp";
-  bool share_root = false;          ///< mount the 9p tag "root" below an overlay and move there
-  std::vector<Share> shares;        ///< writable
-  std::vector<std::string> masks;   ///< paths to cover
-  bool talkative = false;           ///< all kernel messages to the console, and a log frame first
+  bool share_root = false;         ///< mount the 9p tag "root" below an overlay and move there
+  std::vector<Share> shares;       ///< writable
+  std::vector<std::string> masks;  ///< paths to cover
+  bool talkative = false;          ///< all kernel messages to the console, and a log frame first
 
   std::string encode() const {
     Writer w;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// schedcp-guest: init of a schedcp guest. As process 1 it prepares the kernel, opens the port to the
-// host and serves it; `schedcp-guest NAME ...` runs one of the commands linked in.
+// schedcp-guest: init of a schedcp guest. As process 1 it prepares the kernel, opens the port to
+// the host and serves it; `schedcp-guest NAME ...` runs one of the commands linked in.
 #include <sys/reboot.h>
 #include <unistd.h>
 

@@ -64,13 +64,12 @@ class Agent {
   }
 
  private:
-  void send(Type type, std::string_view body) {
-    unsent_ += wire::frame(type, body);
-  }
+  void send(Type type, std::string_view body) { unsent_ += wire::frame(type, body); }
 
   void flush() {
     while (sent_ < unsent_.size()) {
-      const ssize_t n = write(port_, unsent_.data() + sent_, std::min(unsent_.size() - sent_, kChunk));
+      const ssize_t n =
+          write(port_, unsent_.data() + sent_, std::min(unsent_.size() - sent_, kChunk));
       if (n <= 0) return;
       sent_ += size_t(n);
     }
@@ -89,38 +88,50 @@ class Agent {
   }
 
   void reply(const std::string& error, std::string_view data = {}) {
-    send(Type::reply, wire::Writer().number(error.empty()).text(error.empty() ? data : error).take());
+    send(Type::reply,
+         wire::Writer().number(error.empty()).text(error.empty() ? data : error).take());
   }
 
   void handle(Type type, const std::string& body) {
     wire::Reader r(body);
     switch (type) {
-      case Type::setup: return attempt([&] {
-        const auto setup = wire::Setup::decode(body);
-        if (setup.talkative) send(Type::log, kernel_log());
-        has_shares_ = !setup.shares.empty();
-        apply(setup);
-      });
-      case Type::put: return attempt([&] {
-        const std::string path = r.text();
-        const auto mode = mode_t(r.number());
-        std::ofstream out(path, std::ios::binary | std::ios::trunc);
-        out << r.text();
-        out.close();
-        if (!out || chmod(path.c_str(), mode) != 0)
-          throw std::runtime_error("cannot write '" + path + "' in the guest: " + strerror(errno));
-      });
-      case Type::get: return get(r.text());
-      case Type::sync: return attempt([] { ::sync(); });
-      case Type::job: return begin(wire::Job::decode(body));
-      case Type::stdin_data: stdin_ += body; return feed();
-      case Type::stdin_end: stdin_ended_ = true; return feed();
+      case Type::setup:
+        return attempt([&] {
+          const auto setup = wire::Setup::decode(body);
+          if (setup.talkative) send(Type::log, kernel_log());
+          has_shares_ = !setup.shares.empty();
+          apply(setup);
+        });
+      case Type::put:
+        return attempt([&] {
+          const std::string path = r.text();
+          const auto mode = mode_t(r.number());
+          std::ofstream out(path, std::ios::binary | std::ios::trunc);
+          out << r.text();
+          out.close();
+          if (!out || chmod(path.c_str(), mode) != 0)
+            throw std::runtime_error("cannot write '" + path +
+                                     "' in the guest: " + strerror(errno));
+        });
+      case Type::get:
+        return get(r.text());
+      case Type::sync:
+        return attempt([] { ::sync(); });
+      case Type::job:
+        return begin(wire::Job::decode(body));
+      case Type::stdin_data:
+        stdin_ += body;
+        return feed();
+      case Type::stdin_end:
+        stdin_ended_ = true;
+        return feed();
       case Type::signal:
         // To the session's first group and, if it has left that, to the process itself.
         if (const int number = int(r.number()); job_.pid > 0 && kill(-job_.pid, number) != 0)
           kill(job_.pid, number);
         return;
-      default: throw std::runtime_error("the host sent what only a guest sends");
+      default:
+        throw std::runtime_error("the host sent what only a guest sends");
     }
   }
 
@@ -211,7 +222,8 @@ class Agent {
       e.signal = WIFSIGNALED(status) ? uint32_t(WTERMSIG(status)) : 0;
       e.status = e.signal ? 128 + e.signal : uint32_t(WEXITSTATUS(status));
       e.wall_ns = now_ns() - job_.started_ns;
-      e.user_ns = uint64_t(usage.ru_utime.tv_sec) * 1000000000 + uint64_t(usage.ru_utime.tv_usec) * 1000;
+      e.user_ns =
+          uint64_t(usage.ru_utime.tv_sec) * 1000000000 + uint64_t(usage.ru_utime.tv_usec) * 1000;
       e.system_ns =
           uint64_t(usage.ru_stime.tv_sec) * 1000000000 + uint64_t(usage.ru_stime.tv_usec) * 1000;
       e.max_rss_bytes = uint64_t(usage.ru_maxrss) * 1024;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a guest is told before its first job: time, randomness, names, and where its files come from.
+// What a guest is told before its first job: time, randomness, names, and where its files come
+// from.
 #include <fcntl.h>
 #include <linux/random.h>
 #include <net/if.h>
@@ -67,7 +68,8 @@ void make_parents(const std::string& path) {
   mkdir(path.c_str(), 0755);
 }
 
-void mount_9p(const std::string& tag, const std::string& where, const char* options, bool writable) {
+void mount_9p(const std::string& tag, const std::string& where, const char* options,
+              bool writable) {
   make_parents(where);
   if (mount(tag.c_str(), where.c_str(), "9p", writable ? 0 : MS_RDONLY, options) != 0)
     fail("cannot mount the host's files (" + tag + ")");
@@ -85,12 +87,13 @@ void mask(const std::string& path) {
   static const char* empty = "/run/schedcp-masked";
   close(open(empty, O_WRONLY | O_CREAT | O_CLOEXEC, 0));
   chmod(empty, 0);
-  if (mount(empty, path.c_str(), nullptr, MS_BIND, nullptr) != 0) fail("cannot mask '" + path + "'");
+  if (mount(empty, path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    fail("cannot mask '" + path + "'");
 }
 
 /// The host's root below a throw-away overlay becomes our root, with our own /dev, /proc, /sys and
-/// /run. Moved over the initramfs, not only chrooted to: user namespaces and pivot_root (bubblewrap)
-/// work for the command then.
+/// /run. Moved over the initramfs, not only chrooted to: user namespaces and pivot_root
+/// (bubblewrap) work for the command then.
 void enter_shared_root() {
   // What is shared does not change under a guest's feet often enough to ask about each name again:
   // cache=loose keeps pages and names, and makes a second exec of the same file cheap.
@@ -124,7 +127,8 @@ void enter_shared_root() {
 void apply(const wire::Setup& setup) {
   set_clock(setup.realtime_ns);
   reseed(setup.entropy);
-  if (sethostname(setup.hostname.data(), setup.hostname.size()) != 0) fail("cannot set the hostname");
+  if (sethostname(setup.hostname.data(), setup.hostname.size()) != 0)
+    fail("cannot set the hostname");
   loopback_up();
   const rlimit files{1 << 20, 1 << 20}, locked{RLIM_INFINITY, RLIM_INFINITY};
   setrlimit(RLIMIT_NOFILE, &files);

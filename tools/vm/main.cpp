@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
   Program program{"schedcp-vm", "Run a command in a throw-away microVM with a sched_ext kernel."};
   RunOptions options;
   program.option("--cpus", options.cpus, "N", "Virtual CPUs.").default_text("2");
-  program.option("--memory", options.memory_mib, "MIB", "Memory; the overlay's files live in it too.")
+  program
+      .option("--memory", options.memory_mib, "MIB", "Memory; the overlay's files live in it too.")
       .default_text("1024");
   program.option("--kernel", options.kernel, "NAME",
                  "Guest kernel: a release of 'kernel list', running, debian, or an image's path.");
@@ -22,7 +23,8 @@ int main(int argc, char** argv) {
       .default_text("auto");
   program.option("--share", options.shares, "DIR",
                  "Let the command write to this directory of the host.");
-  program.option("--kernel-log", options.kernel_log, "FILE", "Write the guest kernel's messages here.");
+  program.option("--kernel-log", options.kernel_log, "FILE",
+                 "Write the guest kernel's messages here.");
   program.flag("--root", options.root, "Run the command as the guest's root, not as the caller.");
   program.flag("--cold", options.cold, "Boot; neither use nor make a snapshot.");
   program.trailing_command(options.command, "What to run, with its arguments.");

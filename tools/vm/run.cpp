@@ -70,10 +70,11 @@ int run_in_guest(Program& program, const RunOptions& options) {
     if (result.error) {
       const std::string why = strerror(result.error);
       if (!result.what.empty())
-        throw Error(ExitCode::vm_fault, result.what + " '" +
-                                            fs::current_path().string() + "' in the guest: " + why);
+        throw Error(ExitCode::vm_fault,
+                    result.what + " '" + fs::current_path().string() + "' in the guest: " + why);
       if (result.error == ENOENT)
-        throw Error(ExitCode::not_found, "cannot run '" + options.command[0] + "': command not found");
+        throw Error(ExitCode::not_found,
+                    "cannot run '" + options.command[0] + "': command not found");
       program.warn("cannot run '" + options.command[0] + "': " + why);
       return 126;
     }
