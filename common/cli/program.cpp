@@ -125,7 +125,7 @@ void add_to(CLI::App& app, CommandState& state) {
           names, [option](const std::vector<std::string>& values) {
             for (const auto& value : values) store(*option, value);
           });
-      added->expected(1);
+      added->expected(1)->allow_extra_args(false);
       option->is_list() ? added->take_all() : added->take_last();
     }
   }
