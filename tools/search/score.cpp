@@ -19,7 +19,9 @@ constexpr double most_memory = 3;              // how much more than the manifes
 constexpr double least_likeness = 0.6;         // below it a workload teaches nothing about another
 constexpr int64_t kernel_timeout_ms = 30'000;  // the kernel's own default and maximum
 
-std::string number(double value) { return fmt::format("{:.3g}", value); }
+std::string number(double value) {
+  return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
+}
 
 std::string range_sentence(const std::string& name, double value, const Range& range) {
   if (range.min && value < *range.min)
