@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/text.h"
+#include "check/kfuncs.h"
+#include "check/rules.h"
+
+namespace schedcp {
+namespace {
+
+struct Danger {
+  int32_t helper;
+  const char* name;
+  const char* severity;
+  const char* why;
+};
+/// Helpers a scheduler has no business with. Numbers are BPF's ABI.
+constexpr Danger kDangers[] = {
+    {36, "bpf_probe_write_user", "error", "writes into processes' memory"},
+    {58, "bpf_override_return", "error", "changes what kernel functions return"},
+    {109, "bpf_send_signal", "error", "sends signals to processes"},
+    {117, "bpf_send_signal_thread", "error", "sends signals to threads"},
+    {166, "bpf_sys_bpf", "error", "makes system calls"},
+    {168, "bpf_sys_close", "error", "makes system calls"},
+    {6, "bpf_trace_printk", "warning", "is for debugging, and slow"},
+    {177, "bpf_trace_vprintk", "warning", "is for debugging, and slow"},
+    {4, "bpf_probe_read", "note", "reads memory of processes and kernel alike"},
+    {45, "bpf_probe_read_str", "note", "reads memory of processes and kernel alike"},
+    {112, "bpf_probe_read_user", "warning", "reads processes' memory"},
+    {114, "bpf_probe_read_user_str", "warning", "reads processes' memory"},
+    {148, "bpf_copy_from_user", "warning", "reads processes' memory, and sleeps"},
+    {191, "bpf_copy_from_user_task", "warning", "reads processes' memory, and sleeps"},
+};
+
+struct DangerousKfunc {
+  const char* name;
+  const char* why;
+};
+constexpr DangerousKfunc kDangerousKfuncs[] = {
+    {"crash_kexec", "crashes the machine"},
+    {"bpf_send_signal_task", "sends signals to processes"},
+    {"bpf_set_dentry_xattr", "changes files"},
+    {"bpf_remove_dentry_xattr", "changes files"},
+    {"bpf_modify_return_test", "changes what kernel functions return"},
+};
+
+/// Queue maps by what is done to them: one that is filled and never emptied loses what is in it.
+struct QueueUse {
+  const Function* function = nullptr;
+  uint32_t insn = 0;
+  bool pushed = false, popped = false;
+};
+
+constexpr int32_t kMapPush = 87, kMapPop = 88;
+constexpr uint32_t kQueue = 22, kStack = 23;
+
+/// The map whose address was last put into r1 before instruction `insn`, or "".
+std::string map_argument(const Function& function, uint32_t insn) {
+  for (uint32_t i = insn; i-- > 0 && insn - i < 32;) {
+    if (function.insns[i].dst_reg != 1 || function.insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+      continue;
+    const Reference* reference = function.reference(i);
+    return reference && reference->kind == Reference::Kind::map ? reference->name : "";
+  }
+  return "";
+}
+
+void check_kfunc_names(const PolicyObject& object, Findings& findings) {
+  for (const auto& [name, weak] : object.kfuncs()) {
+    for (const auto& danger : kDangerousKfuncs)
+      if (name == danger.name)
+        findings.add("SCX068", "error", fmt::format("{} {}", danger.name, danger.why),
+                     "leave it out");
+    const Kfunc* known = find_kfunc(name);
+    if (!known && !weak && name.find("scx_bpf_") != name.npos) {
+      const std::string meant = nearest(name, kfunc_names());
+      findings.add("SCX047", "warning",
+                   fmt::format("no kernel up to 7.3 has {}{}", printable(name, 60),
+                               meant.empty() ? "" : "; did you mean " + meant + "?"));
+    }
+    if (known && known->until && !weak)
+      findings.add("SCX047", "warning",
+                   fmt::format("{} is gone since kernel {}", name, known->until),
+                   "declare it __weak and test bpf_ksym_exists(), as schedcp.bpf.h does");
+  }
+}
+
+}  // namespace
+
+void check_calls(const PolicyObject& object, Findings& findings) {
+  check_kfunc_names(object, findings);
+  std::map<std::string, QueueUse> queues;
+  for (const auto& map : object.maps())
+    if (map.type == kQueue || map.type == kStack) queues[map.name];
+  bool sure = true;
+  for (const auto& function : object.functions())
+    for (uint32_t i = 0; i < function.insns.size(); ++i) {
+      const bpf_insn& insn = function.insns[i];
+      if (insn.code != (BPF_JMP | BPF_CALL) || insn.src_reg != 0) continue;
+      for (const auto& danger : kDangers)
+        if (insn.imm == danger.helper)
+          findings.add_at(function, i, "SCX068", danger.severity,
+                          fmt::format("{} {}", danger.name, danger.why),
+                          insn.imm == 6 || insn.imm == 177  ? "remove it, or use the statistics map"
+                          : insn.imm == 4 || insn.imm == 45 ? "use bpf_probe_read_kernel"
+                                                            : "leave it out");
+      if (insn.imm != kMapPush && insn.imm != kMapPop) continue;
+      const auto queue = queues.find(map_argument(function, i));
+      if (queue == queues.end()) {
+        sure = false;
+      } else if (insn.imm == kMapPop) {
+        queue->second.popped = true;
+      } else {
+        queue->second.pushed = true;
+        queue->second.function = &function, queue->second.insn = i;
+      }
+    }
+  for (const auto& [name, use] : queues)
+    if (sure && use.pushed && !use.popped)
+      findings.add_at(*use.function, use.insn, "SCX003", "error",
+                      fmt::format("tasks put into the map '{}' are never taken out", name),
+                      "pop them in dispatch and insert them");
+}
+
+}  // namespace schedcp

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "check/check.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/text.h"
+#include "check/rules.h"
+
+namespace schedcp {
+namespace {
+
+int rank(const std::string& severity) {
+  return severity == "error" ? 0 : severity == "warning" ? 1 : 2;
+}
+
+constexpr size_t kMaxFindings = 100;
+
+}  // namespace
+
+bool CheckResult::rejects() const {
+  return std::any_of(findings.begin(), findings.end(),
+                     [](const Finding& f) { return f.severity == "error"; });
+}
+
+Finding& Findings::add(const char* rule, const char* severity, const std::string& message,
+                       const std::string& mend) {
+  // A hostile object must not make us say without end; what is cut is the same over and over.
+  if (found_.size() >= 10 * kMaxFindings) found_.pop_back();
+  Finding& finding = found_.emplace_back();
+  finding.rule = rule;
+  finding.severity = severity;
+  finding.message = message;
+  if (!mend.empty()) finding.mend = mend;
+  return finding;
+}
+
+Finding& Findings::add_at(const Function& function, uint32_t insn, const char* rule,
+                          const char* severity, const std::string& message,
+                          const std::string& mend) {
+  Finding& finding = add(rule, severity, message, mend);
+  for (const auto& [member, index] : object_.ops().callbacks)
+    if (&object_.functions()[index] == &function) finding.callback = member;
+  const SourceLine* line = function.line_of(insn);
+  if (function.lines.empty() || !line) return finding;
+  // Wrappers of schedcp.bpf.h are inlined: the line that used one says more than the wrapper's.
+  const std::string& own = function.lines.begin()->second.file;
+  for (auto it = function.lines.upper_bound(insn); line->file != own;) {
+    if (it == function.lines.begin()) break;
+    --it;
+    if (it->second.file == own) line = &it->second;
+  }
+  finding.file = printable(line->file);
+  finding.line = line->line;
+  const std::string text = printable(line->text);
+  const size_t start = text.find_first_not_of(" ?\t");
+  finding.source = start == text.npos ? "" : text.substr(start);
+  return finding;
+}
+
+std::vector<Finding> Findings::take() {
+  const auto key = [](const Finding& f) {
+    return std::tuple(rank(f.severity), f.rule, f.file.value_or(""), f.line.value_or(0), f.message);
+  };
+  std::stable_sort(found_.begin(), found_.end(),
+                   [&](const Finding& a, const Finding& b) { return key(a) < key(b); });
+  found_.erase(std::unique(found_.begin(), found_.end(),
+                           [&](const Finding& a, const Finding& b) { return key(a) == key(b); }),
+               found_.end());
+  if (found_.size() > kMaxFindings) found_.resize(kMaxFindings);
+  return std::move(found_);
+}
+
+CheckResult check_policy(const PolicyObject& object, const std::vector<KnobValue>& knobs,
+                         const CheckLimits& limits) {
+  CheckResult result;
+  for (const auto& function : object.functions()) result.instructions += function.insns.size();
+  Findings findings(object);
+  check_declarations(object, limits, findings, result);
+  check_calls(object, findings);
+  check_paths(object, knobs, limits, findings, result);
+  result.findings = findings.take();
+  return result;
+}
+
+}  // namespace schedcp

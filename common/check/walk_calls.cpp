@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// Calls: what helpers and kfuncs give back, what they may write to, what they do with the task.
+#include <algorithm>
+
+#include "check/walk.h"
+
+namespace schedcp {
+namespace {
+
+/// Newer than the headers of Debian 12.
+constexpr int32_t kCgroupStorageGet = 210;
+
+bool keeps_lookup_from_failing(const MapSpec& map, const Value& key) {
+  const bool array = map.type == 2 || map.type == 6;  // ARRAY, PERCPU_ARRAY
+  return array && key.kind == Value::Kind::scalar && key.hi < map.max_entries;
+}
+
+bool is_array(const MapSpec& map) { return map.type == 2 || map.type == 6; }
+
+Value nullable(NullKind null, uint32_t id) {
+  Value v = Value::pointer(Value::Kind::nullable);
+  v.null = null, v.id = id;
+  return v;
+}
+
+bool tells(const Value& v) { return v.kind == Value::Kind::task || (v.marks & Value::kIdentity); }
+
+/// A key or value on the stack that holds the task's id, or that we know nothing of.
+bool may_tell(const State& state, const Value& address) {
+  if (address.kind != Value::Kind::stack) return address.kind != Value::Kind::scalar;
+  bool known = false;
+  for (const auto& s : state.slots) {
+    if (s.frame != address.index || s.offset < address.offset) continue;
+    if (tells(s.value)) return true;
+    known = known || s.offset == address.offset;
+  }
+  return !known;
+}
+
+bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> starts) {
+  return std::any_of(starts.begin(), starts.end(),
+                     [&](std::string_view start) { return name.starts_with(start); });
+}
+
+void forget_arguments(State& state) {
+  for (size_t i = 1; i <= 5; ++i)
+    if (state.regs[i].kind == Value::Kind::stack)
+      state.forget(state.regs[i].index, state.regs[i].offset);
+}
+
+}  // namespace
+
+bool tells_task(const State& state) {
+  for (size_t i = 1; i <= 5; ++i)
+    if (tells(state.regs[i])) return true;
+  return false;
+}
+
+std::vector<State> Walk::call(uint32_t insn, State state) {
+  const bpf_insn& code = function.insns[insn];
+  const Reference* reference = function.reference(insn);
+  if (reference && reference->kind == Reference::Kind::function)
+    return enter(insn, size_t(reference->value), std::move(state), false);
+
+  // Helpers that call one of our functions back, any number of times.
+  if (!reference && code.src_reg == 0) {
+    const int at = code.imm == BPF_FUNC_loop || code.imm == BPF_FUNC_for_each_map_elem ||
+                           code.imm == BPF_FUNC_user_ringbuf_drain
+                       ? 2
+                       : 0;
+    if (at && state.regs[size_t(at)].kind == Value::Kind::function) {
+      const size_t callee = state.regs[size_t(at)].index;
+      State inside = state;
+      const Value context = state.regs[3];
+      if (context.kind == Value::Kind::stack) inside.forget(context.index, context.offset);
+      inside.regs[1] = inside.regs[2] = inside.regs[3] = inside.regs[4] = Value();
+      inside.regs[code.imm == BPF_FUNC_for_each_map_elem ? 4 : 2] = context;
+      std::vector<State> after = enter(insn, callee, std::move(inside), true);
+      // Not at all, once, often: if it can see to the task, trust that it does.
+      const bool sees_to_it = std::any_of(after.begin(), after.end(), [&](const State& s) {
+        return s.fate != Fate::open && state.fate == Fate::open;
+      });
+      if (sees_to_it) std::erase_if(after, [](const State& s) { return s.fate == Fate::open; });
+      for (auto& s : after)
+        if (context.kind == Value::Kind::stack) s.forget(context.index, context.offset);
+      if (!sees_to_it) {
+        if (context.kind == Value::Kind::stack) state.forget(context.index, context.offset);
+        for (size_t i = 0; i <= 5; ++i) state.regs[i] = Value();
+        after.push_back(std::move(state));
+      }
+      return after;
+    }
+  }
+
+  Value result = reference && reference->kind == Reference::Kind::kfunc
+                     ? kfunc(insn, state, *reference)
+                     : helper(insn, state);
+  if (result.kind == Value::Kind::nullable) result.id = run.machine.fresh();
+  state.regs[0] = result;
+  for (size_t i = 1; i <= 5; ++i) state.regs[i] = Value();
+  std::vector<State> after;
+  after.push_back(std::move(state));
+  return after;
+}
+
+Value Walk::helper(uint32_t insn, State& state) {
+  const bpf_insn& code = function.insns[insn];
+  const auto& maps = run.machine.object_.maps();
+  const MapSpec* map = state.regs[1].kind == Value::Kind::map && state.regs[1].index < maps.size()
+                           ? &maps[state.regs[1].index]
+                           : nullptr;
+  const auto keep = [&](bool when) {
+    if (when && state.fate == Fate::open) state.fate = Fate::kept;
+  };
+  switch (code.imm) {
+    case BPF_FUNC_map_lookup_elem:
+    case BPF_FUNC_map_lookup_percpu_elem: {
+      Value key;
+      const Value& address = state.regs[2];
+      if (map && address.kind == Value::Kind::stack)
+        if (const Value* held = state.slot(address.index, address.offset, map->key_size))
+          key = *held;
+      if (map && address.kind == Value::Kind::rodata)
+        key = run.machine.rodata(address.offset, map->key_size);
+      if (map && keeps_lookup_from_failing(*map, key)) return Value::pointer(Value::Kind::memory);
+      return nullable(map && is_array(*map) ? NullKind::array : NullKind::missing, 0);
+    }
+    case BPF_FUNC_map_update_elem:
+      keep(may_tell(state, state.regs[2]) || may_tell(state, state.regs[3]));
+      return Value::bytes(8);
+    case BPF_FUNC_map_push_elem:
+    case BPF_FUNC_ringbuf_output:
+    case BPF_FUNC_ringbuf_submit:
+    case BPF_FUNC_perf_event_output:
+      keep(true);
+      return Value::bytes(8);
+    case BPF_FUNC_tail_call:
+      // Another program goes on from here; not for a scheduler, and not followed.
+      keep(true);
+      return Value();
+    case BPF_FUNC_map_delete_elem:
+      return Value::bytes(8);
+    case BPF_FUNC_task_storage_get:
+    case kCgroupStorageGet:
+      return nullable(NullKind::missing, 0);
+    case BPF_FUNC_ringbuf_reserve:
+      return nullable(NullKind::missing, 0);
+    case BPF_FUNC_kptr_xchg:
+      keep(!state.regs[2].is(0));
+      return nullable(NullKind::ordinary, 0);
+    case BPF_FUNC_get_smp_processor_id:
+    case BPF_FUNC_get_prandom_u32:
+      return Value::bytes(4);
+    case BPF_FUNC_spin_lock:
+    case BPF_FUNC_spin_unlock:
+    case BPF_FUNC_ktime_get_ns:
+    case BPF_FUNC_ktime_get_boot_ns:
+      return Value::bytes(8);
+    default:
+      forget_arguments(state);
+      return Value();
+  }
+}
+
+Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
+  const std::string& name = reference.name;
+  if (const Kfunc* known = find_kfunc(name)) {
+    run.observer.called(site(insn), *known, state);
+    switch (known->effect) {
+      case Effect::insert:
+      case Effect::insert_vtime:
+      case Effect::insert_args:
+        if (state.fate == Fate::open) state.fate = Fate::inserted;
+        break;
+      case Effect::error:
+        if (state.fate == Fate::open) state.fate = Fate::kept;
+        break;
+      default:
+        break;
+    }
+    const bool reads_only = known->effect == Effect::insert_args;
+    if (!reads_only) forget_arguments(state);
+    if (name == "scx_bpf_dsq_peek" || name == "bpf_iter_scx_dsq_next" ||
+        name == "scx_bpf_tid_to_task" || name == "scx_bpf_cpu_curr" || name == "scx_bpf_cid_curr")
+      return nullable(NullKind::ordinary, 0);
+    if (name == "scx_bpf_now" || name.find("cpumask") != name.npos ||
+        name.find("smtmask") != name.npos || name == "scx_bpf_task_cgroup" ||
+        name == "scx_bpf_cpu_rq" || name == "scx_bpf_locked_rq")
+      return Value();
+    return Value::bytes(4);
+  }
+  const bool told = tells_task(state);
+  if (name.starts_with("bpf_list_push") || name.starts_with("bpf_rbtree_add")) {
+    if (state.fate == Fate::open) state.fate = Fate::kept;
+    return Value::bytes(4);
+  }
+  if (name == "bpf_task_acquire" && state.regs[1].kind == Value::Kind::task)
+    return Value::pointer(Value::Kind::task);
+  forget_arguments(state);
+  if (starts_with_any(name, {"bpf_cpumask_test", "bpf_cpumask_first", "bpf_cpumask_any",
+                             "bpf_cpumask_weight", "bpf_cpumask_subset", "bpf_cpumask_empty",
+                             "bpf_cpumask_intersects", "bpf_cpumask_full"}))
+    return Value::bytes(4);
+  if (name == "bpf_iter_num_next" || name == "bpf_cpumask_create" ||
+      name.starts_with("bpf_rbtree_") || name.starts_with("bpf_list_"))
+    return nullable(NullKind::ordinary, 0);
+  if (name == "bpf_task_from_pid" || name == "bpf_obj_new_impl")
+    return nullable(NullKind::missing, 0);
+  // One we do not know that is given the task may keep it.
+  if (told &&
+      !starts_with_any(name, {"bpf_cpumask", "bpf_rcu", "bpf_iter", "bpf_task", "bpf_cgroup",
+                              "bpf_preempt", "bpf_local_irq", "bpf_strn", "bpf_get"}) &&
+      state.fate == Fate::open)
+    state.fate = Fate::kept;
+  return Value();
+}
+
+}  // namespace schedcp

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// The guest runs schedcp-guest's policy-check on a plan; the object and the plan are all it gets.
+#include "guest_stages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "signing.h"
+#include "vm/vm.h"
+
+namespace schedcp {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kObject = "/policy.bpf.o";
+constexpr const char* kPlan = "/plan.json";
+/// The watchdog's time while straining: short, so that a run can outlast it.
+constexpr int64_t kStressTimeoutMs = 3000;
+/// It looks every half of its time, so a stall shows after 1.5 times it at the latest.
+constexpr double kOutlast = 1.75;
+/// Loading, or straining beyond its own time, that takes longer than this hangs.
+constexpr auto kPatience = 90s;
+
+/// The last lines of the guest's console that say why it died.
+std::string last_words(const std::string& console) {
+  std::string found, last;
+  for (const auto& line : split(console, '\n')) {
+    if (line.find_first_not_of(" \r") == line.npos) continue;
+    last = line;
+    for (const char* mark : {"Kernel panic", "BUG:", "Oops"})
+      if (found.empty() && line.find(mark) != line.npos) found = line;
+  }
+  return printable(found.empty() ? last : found);
+}
+
+Stage skipped(const char* name, const char* reason) {
+  Stage stage;
+  stage.name = name;
+  stage.outcome = "skipped";
+  stage.reason = reason;
+  return stage;
+}
+
+void fail(Stage& stage, const std::string& reason) {
+  stage.outcome = "failed";
+  stage.reason = reason;
+}
+
+Finding finding_of(const Stage& stage, const Json& answer, const fs::path& directory) {
+  Finding finding;
+  finding.rule = stage.name;
+  finding.severity = "error";
+  finding.message = printable(answer.value("message", *stage.reason), 400);
+  if (answer.contains("file") && answer["file"].is_string()) {
+    const std::string file = answer["file"].get<std::string>();
+    finding.file = file.starts_with("/src/") ? (directory / file.substr(5)).string() : file;
+  }
+  if (answer.contains("line") && answer["line"].is_number_integer())
+    finding.line = answer["line"].get<int64_t>();
+  if (answer.contains("source") && answer["source"].is_string())
+    finding.source = printable(answer["source"].get<std::string>());
+  return finding;
+}
+
+/// One stage in the guest.
+Stage run_stage(Vm& vm, const std::string& name, const Json& plan, std::chrono::nanoseconds limit,
+                const fs::path& directory) {
+  Stage stage;
+  stage.name = name;
+  const uint64_t start = monotonic_ns();
+  try {
+    vm.put(kPlan, dump(plan));
+    Job job;
+    job.argv = {"/init", "policy-check", "--object", kObject, "--plan", kPlan};
+    job.env = std::vector<std::string>{"PATH=/"};
+    job.as_root = true;
+    job.timeout = limit;
+    job.limit = 1 << 20;
+    const JobResult result = vm.run(job);
+    stage.cpu_ns = (result.user + result.system).count();
+    stage.memory_bytes = int64_t(result.max_rss_bytes);
+    if (result.error)
+      throw unable("the guest cannot run its own check: " + std::string(strerror(result.error)));
+    Json answer = Json::parse(result.out, nullptr, false);
+    if (result.timed_out) {
+      fail(stage, fmt::format("it did not end in {} s", limit / 1s));
+    } else if (!answer.is_object() || !answer.contains("ok") || !answer["ok"].is_boolean()) {
+      fail(stage, result.signal ? fmt::format("the check was ended by signal {}", result.signal)
+                                : "the check gave no answer: " + printable(result.err));
+    } else {
+      if (answer.value("error", 0) == int(ExitCode::unable))
+        throw unable("the guest cannot check the policy: " +
+                         printable(answer.value("reason", std::string())),
+                     answer.value("hint", std::string()));
+      stage.outcome = "passed";
+      if (!answer["ok"].get<bool>()) {
+        const bool worded = answer.contains("reason") && answer["reason"].is_string();
+        fail(stage,
+             worded ? printable(answer["reason"].get<std::string>(), 400) : "no reason given");
+        stage.findings.push_back(finding_of(stage, answer, directory));
+      }
+      stage.evidence = std::move(answer);
+    }
+  } catch (const GuestError& error) {
+    fail(stage, "the guest's kernel died: " + last_words(error.console));
+    stage.evidence = {{"guest", error.what()}};
+    Json lines = Json::array();
+    const auto all = split(error.console, '\n');
+    for (size_t i = all.size() > 40 ? all.size() - 40 : 0; i < all.size(); ++i)
+      lines.push_back(printable(all[i]));
+    stage.evidence["console"] = lines;
+  }
+  stage.wall_ns = int64_t(monotonic_ns() - start);
+  return stage;
+}
+
+}  // namespace
+
+bool run_guest_stages(Verdict& verdict, const PolicyObject& object, bool stress,
+                      const VerifyOptions& options) {
+  const Candidate& candidate = verdict.candidate;
+  const fs::path directory =
+      candidate.policy.path ? fs::path(*candidate.policy.path).parent_path() : fs::path();
+  const int64_t timeout = std::min(effective_timeout_ms(object, candidate), kStressTimeoutMs);
+  const double seconds = kOutlast * double(timeout) / 1000;
+
+  VmOptions machine;
+  machine.share_root = false;
+  machine.kernel = options.kernel;
+  machine.notice = options.waiting;
+  options.waiting("starting a guest");
+  const uint64_t start = monotonic_ns();
+  Vm vm = Vm::start(machine);
+  const int64_t start_ns = int64_t(monotonic_ns() - start);
+  vm.put(kObject, object.bytes());
+
+  Json plan = {{"stage", "kernel"}, {"timeout_ms", timeout}};
+  plan["knobs"] = to_json_value(candidate.knobs);
+  plan["hints"] = to_json_value(candidate.hints);
+  options.waiting("loading " + candidate.policy.name + " in the guest");
+  Stage kernel = run_stage(vm, "kernel", plan, kPatience, directory);
+  if (kernel.evidence.is_object()) {
+    kernel.evidence["guest"] = {{"release", vm.kernel().release},
+                                {"acceleration", vm.acceleration()},
+                                {"restored", vm.restored()},
+                                {"start_ns", start_ns}};
+    kernel.evidence["limits"] = {{"timeout_ms", timeout}};
+  }
+  bool passed = kernel.outcome == "passed";
+  verdict.stages.push_back(std::move(kernel));
+  if (stress && !passed) verdict.stages.push_back(skipped("stress", "the kernel stage failed"));
+  if (stress && passed) {
+    plan["stage"] = "stress";
+    plan["seconds"] = seconds;
+    options.waiting("straining " + candidate.policy.name);
+    const auto limit = kPatience + std::chrono::milliseconds(int64_t(seconds * 1000));
+    Stage stage = run_stage(vm, "stress", plan, limit, directory);
+    if (stage.evidence.is_object())
+      stage.evidence["limits"] = {{"timeout_ms", timeout},
+                                  {"seconds", seconds},
+                                  {"max_wait_ms", timeout},
+                                  {"cpus", machine.cpus}};
+    passed = stage.outcome == "passed";
+    verdict.stages.push_back(std::move(stage));
+  }
+  if (passed) verdict.kernels.push_back(vm.kernel().release);
+  return passed;
+}
+
+}  // namespace schedcp

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// Decide whether a scheduling policy is safe to load. Reads candidates, or .bpf.c and .bpf.o files;
+// prints a verdict for each, with a signed token when every stage passed. Leaves finding policies
+// to schedcp-search and loading them on this machine to schedcp-deploy.
+#include <memory>
+
+#include "cli/program.h"
+#include "signing.h"
+#include "verify.h"
+
+using namespace schedcp;
+
+namespace {
+
+/// What was asked for, on the command line or on stdin; bad input is refused before any work.
+std::vector<PolicySource> sources(Program& program, const std::vector<std::string>& files) {
+  std::vector<PolicySource> found;
+  for (const auto& file : files) {
+    if (file != "-")
+      found.push_back(source_of_file(file));
+    else
+      for (auto& candidate : program.read<Candidate>())
+        found.push_back(locate(std::move(candidate)));
+  }
+  return found;
+}
+
+ExitCode verify_all(Program& program, std::vector<std::string> files, VerifyOptions& options) {
+  if (files.empty()) {
+    if (!Program::stdin_has_documents())
+      throw usage_error("nothing to verify",
+                        "name a .bpf.c or .bpf.o, or pipe schedcp-search into it");
+    files.push_back("-");
+  }
+  if (options.expires < std::chrono::seconds(1) || options.expires > std::chrono::hours(24 * 366))
+    throw usage_error("--expires: must be between 1 second and 366 days");
+  std::unique_ptr<Progress> progress;
+  options.waiting = [&](const std::string& what) {
+    progress.reset();
+    progress = std::make_unique<Progress>(what);
+  };
+  options.say = [&](const std::string& what) {
+    progress.reset();
+    program.warn(what);
+  };
+  bool accepted = false;
+  for (const auto& source : sources(program, files)) {
+    const Verdict verdict = verify(source, options);
+    progress.reset();
+    program.emit(verdict, [&] { return view(verdict, program.colour()); });
+    accepted = accepted || verdict.accepted;
+  }
+  return accepted ? ExitCode::done : ExitCode::no;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Program program{"schedcp-verify", "Decide whether a scheduling policy is safe to load."};
+  VerifyOptions options;
+  std::vector<std::string> files;
+  program.argument("FILE", files, "A policy's .bpf.c or .bpf.o; - or none reads candidates.");
+  program.option("--until", options.until, "STAGE", "The last stage to run.")
+      .choices(stage_names())
+      .default_text("token");
+  program.flag("--keep-going", options.keep_going, "Run later stages after one has failed.");
+  program.option("--expires", options.expires, "DURATION", "How long a token is valid.")
+      .default_text("24h");
+  program.option(
+      "--kernel", options.kernel, "NAME",
+      "Guest kernel: a release of 'schedcp-vm kernel list', running, debian, or a path.");
+  program.reads<Candidate>().writes<Verdict>();
+  ToolHints hints;
+  hints.read_only = true;
+  program.hints(hints);
+  program.example("schedcp-search batch | schedcp-verify --until static",
+                  "Compile the policies meant for batches and look for mistakes in them.");
+
+  bool force = false;
+  auto& keygen = program.subcommand("keygen", "Make the key that signs tokens.", [&] {
+    const KeyInfo info = make_key(force);
+    program.emit(info, [&] {
+      return "made key " + info.key_id + "\n  private  " + info.private_path + "\n  public   " +
+             info.public_path + "\n  root trusts its tokens with: " + info.trust + "\n";
+    });
+    return ExitCode::done;
+  });
+  keygen.flag("--force", force, "Replace the key there is.");
+  keygen.writes<KeyInfo>();
+
+  return program.run(argc, argv, [&] { return verify_all(program, files, options); });
+}

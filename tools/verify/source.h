@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// From what was asked for (a file, a candidate) to the bytes that will be verified.
+#pragma once
+
+#include <string>
+
+#include "base/file.h"
+#include "doc/policy.h"
+
+namespace schedcp {
+
+/// No source or object may be larger. (An object goes to the guest in one piece.)
+inline constexpr size_t kMaxSource = 1 << 20;
+inline constexpr size_t kMaxObject = 4 << 20;
+
+/// What is to be verified.
+struct PolicySource {
+  Candidate candidate;
+  fs::path path;          ///< the .bpf.c or .bpf.o
+  bool compiled = false;  ///< it is a .bpf.o
+  std::string object;     ///< its bytes then
+};
+
+/// A file named on the command line, as a candidate without knobs or hints. Throws usage_error for
+/// a name that ends in neither .bpf.c nor .bpf.o (nor .o), and what locate() throws.
+PolicySource source_of_file(const std::string& path);
+
+/// Finds the policy's file: policy.path, else the one of that name in share/schedcp/policies.
+/// Throws usage_error for an unknown name (naming the nearest), unable for a file that cannot be
+/// read, and usage_error for an object that is none: nothing has been printed by then.
+PolicySource locate(Candidate candidate);
+
+}  // namespace schedcp

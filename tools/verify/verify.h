@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// A candidate's way through the stages to a verdict.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "doc/policy.h"
+#include "source.h"
+
+namespace schedcp {
+
+struct VerifyOptions {
+  std::string until = "token";  ///< the last stage to run
+  bool keep_going = false;      ///< run later stages after one failed, where possible
+  std::chrono::nanoseconds expires = std::chrono::hours(24);  ///< the token's life
+  std::optional<std::string> kernel;                          ///< guest kernel, see resolve_kernel
+  std::function<void(const std::string&)> say = [](const std::string&) {};  ///< for people
+  std::function<void(const std::string&)> waiting = [](const std::string&) {
+  };  ///< what is being done
+};
+
+/// The stages in order.
+const std::vector<std::string>& stage_names();
+
+/// Runs the stages. A rejection is a verdict; throws what the machine cannot do, and usage_error
+/// for a knob that the policy does not have or a value out of its range.
+Verdict verify(const PolicySource& source, const VerifyOptions& options);
+
+/// The verdict for a person: stages with their times, findings, and the answer.
+std::string view(const Verdict& verdict, bool colour);
+
+}  // namespace schedcp

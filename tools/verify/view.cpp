@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// A verdict as text.
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "cli/text.h"
+#include "verify.h"
+
+namespace schedcp {
+namespace {
+
+std::string bytes_text(int64_t bytes) { return fmt::format("{:.1f} MB", double(bytes) / 1e6); }
+
+std::string finding_text(const Finding& finding, bool colour) {
+  const Colour tint = finding.severity == "error"     ? Colour::red
+                      : finding.severity == "warning" ? Colour::yellow
+                                                      : Colour::dim;
+  std::string place;
+  if (finding.file) place = fs::path(*finding.file).filename().string();
+  if (finding.line) place += ":" + std::to_string(*finding.line);
+  std::string text = fmt::format("  {} {}{}{}{}\n", paint(finding.severity, tint, colour),
+                                 finding.rule, place.empty() ? "" : " " + place,
+                                 finding.callback ? " in " + *finding.callback : "",
+                                 ": " + printable(finding.message, 400));
+  if (finding.source && !finding.source->empty())
+    text += "      " + paint(printable(*finding.source), Colour::dim, colour) + "\n";
+  if (finding.mend) text += "      mend: " + printable(*finding.mend, 400) + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string view(const Verdict& verdict, bool colour) {
+  std::string text = paint(printable(verdict.candidate.policy.name, 60), Colour::bold, colour);
+  if (verdict.object) text += "  " + verdict.object->sha256.substr(0, 12);
+  text += "\n";
+  Table table({"  stage", "outcome", "time", "CPU", "memory", ""}, colour);
+  for (const auto& stage : verdict.stages)
+    table.row({"  " + stage.name, stage.outcome,
+               stage.wall_ns ? human_duration(double(stage.wall_ns)) : "",
+               stage.cpu_ns ? human_duration(double(*stage.cpu_ns)) : "",
+               stage.memory_bytes ? bytes_text(*stage.memory_bytes) : "",
+               stage.outcome == "skipped" ? printable(stage.reason.value_or("")) : ""});
+  text += table.str();
+  for (const auto& stage : verdict.stages)
+    for (const auto& finding : stage.findings) text += finding_text(finding, colour);
+  text += verdict.accepted ? paint("ACCEPTED", Colour::green, colour)
+                           : paint("REJECTED", Colour::red, colour);
+  text += "  " + printable(verdict.reason, 400) + "\n";
+  if (verdict.expires) text += "  token valid until " + *verdict.expires + "\n";
+  return text;
+}
+
+}  // namespace schedcp
