@@ -122,7 +122,11 @@ Vm Vm::start(const VmOptions& options) {
     wire::Setup setup;
     setup.entropy = entropy();
     setup.share_root = options.share_root;
-    if (options.share_root) setup.masks = secret_paths();
+    if (options.share_root) {
+      setup.masks = secret_paths();
+      // A user's own signing key is trusted in a throw-away guest, and only there.
+      setup.trusted_key = try_read_file(state_dir() / "keys" / "signing.pub").value_or("");
+    }
     for (size_t i = 0; i < spec.share.size(); ++i)
       setup.shares.push_back({"share" + std::to_string(i), spec.share[i]});
     setup.talkative = !options.kernel_log.empty();

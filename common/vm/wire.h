@@ -118,13 +118,14 @@ struct Setup {
   bool share_root = false;         ///< mount the 9p tag "root" below an overlay and move there
   std::vector<Share> shares;       ///< writable
   std::vector<std::string> masks;  ///< paths to cover
+  std::string trusted_key;         ///< PEM of the caller's public key, trusted in this guest; or ""
   bool talkative = false;          ///< all kernel messages to the console, and a log frame first
 
   std::string encode() const {
     Writer w;
     w.number(realtime_ns).text(entropy).text(hostname).number(share_root).number(shares.size());
     for (const auto& s : shares) w.text(s.tag).text(s.path);
-    return w.texts(masks).number(talkative).take();
+    return w.texts(masks).text(trusted_key).number(talkative).take();
   }
   static Setup decode(std::string_view body) {
     Reader r(body);
@@ -136,7 +137,7 @@ struct Setup {
       share.tag = r.text(), share.path = r.text();
       s.shares.push_back(share);
     }
-    s.masks = r.texts(), s.talkative = r.number() != 0;
+    s.masks = r.texts(), s.trusted_key = r.text(), s.talkative = r.number() != 0;
     return s;
   }
 };
