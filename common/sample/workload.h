@@ -28,7 +28,7 @@ constexpr size_t most_groups = 20;
 struct TaskSeen {
   std::string comm;
   uint64_t run_ns = 0, wait_ns = 0, lived_ns = 0;
-  std::optional<int64_t> wakeups, forks, voluntary, involuntary;
+  std::optional<int64_t> wakeups = {}, forks = {}, voluntary = {}, involuntary = {};
 };
 
 /// All tasks of one name.

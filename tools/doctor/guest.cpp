@@ -84,11 +84,12 @@ std::vector<Examined> examine_guest() {
   } catch (const Error& error) {
     all.push_back(fatal("QEMU", error.what(), "guests run in it", error.hint));
   }
-  if (!all.empty() && !all.back().essential)
+  if (!all.back().essential)
     all.push_back(
         kvm ? ok("acceleration", "KVM: " + accel_why)
-            : degraded("acceleration", "emulation (TCG); KVM: " + accel_why,
-                       "guests run several times slower, and correctly",
+            : degraded("acceleration", "emulation (TCG)",
+                       "guests run several times slower, and correctly; KVM: " +
+                           printable(accel_why, 160),
                        access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) != 0
                            ? "usermod -aG kvm $USER, and log in again"
                            : ""));
