@@ -58,6 +58,8 @@ struct Measurement {
   std::string target;
   std::string kernel;
   std::optional<std::string> acceleration;
+  std::optional<std::string> boot_id;
+  std::optional<int64_t> enables;
   int64_t cpus = 0;
   std::string metric;
   std::string better;
@@ -74,6 +76,9 @@ struct Measurement {
         required("kernel", &Measurement::kernel, "Kernel release it ran on."),
         optional("acceleration", &Measurement::acceleration,
                  "How the guest's CPUs were run: kvm or tcg."),
+        optional("boot_id", &Measurement::boot_id, "The boot of that kernel it ran in."),
+        optional("enables", &Measurement::enables,
+                 "How many schedulers that kernel enabled meanwhile; each of them was ours."),
         required("cpus", &Measurement::cpus, "CPUs."),
         required("metric", &Measurement::metric,
                  "What decides: over, wall, or the metric's expression."),

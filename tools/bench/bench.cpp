@@ -170,6 +170,8 @@ Measurement bench(const Contenders& contenders, const BenchOptions& options) {
 
   measurement.kernel = session.kernel;
   if (session.acceleration != "none") measurement.acceleration = session.acceleration;
+  if (!session.boot_id.empty()) measurement.boot_id = session.boot_id;
+  measurement.enables = session.enables;
   measurement.cpus = session.cpus;
   const std::string decides = what_decides(session, plan);
   measurement.metric = decides == "metric" ? *options.metric : decides;

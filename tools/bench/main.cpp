@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
   program.option("--memory", options.memory_mib, "MIB", "Memory of the VM.");
   program.option("--command-output", options.command_output, "FILE",
                  "Write what the command prints here, not to stderr.");
+  program.option("--max-others", options.max_others, "CPUS",
+                 "Throw a run away during which other processes kept more CPUs busy than this.");
   program
       .option("--seed", options.seed, "N", "Fix the order of runs, and the workload's own draws.")
       .default_text("random");
@@ -42,6 +44,16 @@ int main(int argc, char** argv) {
       "schedcp-bench --policy fifo --runs 2 -- sh -c 'seq 20000 | sort -R | sort -n' "
       "2>/dev/null | grep -c schedcp.measurement",
       "Compare one policy with the default scheduler in a VM.");
+  program
+      .subcommand("show",
+                  "Show measurements as text: tables with bars, and what follows from them.",
+                  [&] {
+                    for (const auto& measurement : program.read<Measurement>())
+                      program.write_out(view(measurement, program.colour()));
+                    return ExitCode::done;
+                  })
+      .reads<Measurement>()
+      .hints({.read_only = true, .idempotent = true});
   return program.run(argc, argv, [&] {
     if (session) return serve_session();
     check(options);

@@ -260,6 +260,7 @@ Run Runner::once(size_t arm, int64_t round, uint64_t deadline_ns) {
     run.policy_fault = true;
     return run;
   }
+  attaches_ += arm != 0 && !plan_.arms[arm].object_hex.empty();
   std::string fault = scheduler->complaint();
   try {
     if (fault.empty()) {

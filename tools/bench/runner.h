@@ -32,6 +32,8 @@ class Runner {
   /// One run of arm `arm` that must end before `deadline_ns` (monotonic). Throws CommandFailed.
   Run once(size_t arm, int64_t round, uint64_t deadline_ns);
 
+  /// How many times a policy was attached.
+  int64_t attaches() const { return attaches_; }
   int64_t cpus() const { return cpus_; }
   /// Why `over` cannot be had here, or empty.
   const std::string& without_over() const { return without_over_; }
@@ -43,6 +45,7 @@ class Runner {
   const Plan& plan_;
   Witness& witness_;
   int64_t cpus_;
+  int64_t attaches_ = 0;
   std::optional<std::regex> metric_;
   std::optional<ExitListener> exits_;
   std::string without_over_;

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "judge.h"
 #include "runner.h"
+#include "scx/kernel.h"
 #include "stats.h"
 
 namespace schedcp {
@@ -75,6 +76,8 @@ class Rounds {
       }
     session_.enough = enough();
   }
+
+  int64_t attaches() const { return runner_.attaches(); }
 
  private:
   void repeat(size_t arm, int64_t round) {
@@ -151,7 +154,13 @@ Session run_session(const Plan& plan, Witness& witness) {
     session.notes.push_back(
         "the guest has no high-resolution timers: slices below 4 ms are not kept");
   stand_above_policies();
-  Rounds(plan, witness, session).all();
+  const int64_t before = read_health().enable_seq;
+  Rounds rounds(plan, witness, session);
+  rounds.all();
+  session.enables = read_health().enable_seq - before;
+  if (session.enables != rounds.attaches())
+    session.notes.push_back(fmt::format("{} schedulers were enabled, {} of them by us",
+                                        session.enables, rounds.attaches()));
   return session;
 }
 

@@ -105,6 +105,7 @@ struct Session {
   std::string acceleration;
   int64_t cpus = 0;
   std::vector<Run> runs;
+  int64_t enables = 0;
   bool enough = false;
   std::vector<std::string> notes;
   static constexpr auto fields() {
@@ -114,6 +115,7 @@ struct Session {
         required("acceleration", &Session::acceleration, "kvm, tcg or none."),
         required("cpus", &Session::cpus, "CPUs."),
         required("runs", &Session::runs, "Every run but the first."),
+        required("enables", &Session::enables, "By how much enable_seq rose."),
         required("enough", &Session::enough, "All that was asked for was reached in time."),
         optional("notes", &Session::notes, "Remarks.")};
   }
