@@ -130,7 +130,7 @@ ExitCode history(Program& program, const HistoryOptions& options) {
 int main(int argc, char** argv) {
   Program program{"schedcp-search", "Find scheduling policies that may suit a workload."};
   SearchOptions options;
-  program.option("-n,--top", options.top, "N", "At most so many candidates.");
+  program.option("--top", options.top, "N", "At most so many candidates.");
   program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
       .choices({"makespan", "latency", "throughput", "mean_completion"})
       .default_text("the profile's");
