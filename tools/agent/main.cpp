@@ -94,6 +94,23 @@ ExitCode execute_only(Program& program, const AgentOptions& options) {
   return emit(program, report, start);
 }
 
+/// Documents inside a document have no header of their own: they get the report's, and names that
+/// are the same each time the same report is read.
+template <class D>
+void give_header(D& document, const Report& report, const std::string& place) {
+  document.header = new_header(D::kind, {&report.header});
+  document.header.id = report.header.id + place;
+  if (!report.header.created.empty()) document.header.created = report.header.created;
+}
+
+void give_headers(Report& report) {
+  if (report.profile) give_header(*report.profile, report, "/profile");
+  for (size_t i = 0; i < report.verdicts.size(); ++i)
+    give_header(report.verdicts[i], report, "/verdicts/" + std::to_string(i));
+  for (size_t i = 0; i < report.measurements.size(); ++i)
+    give_header(report.measurements[i], report, "/measurements/" + std::to_string(i));
+}
+
 ExitCode learn_only(Program& program) {
   const uint64_t start = monotonic_ns();
   const auto given = program.read<Report>();
@@ -103,6 +120,7 @@ ExitCode learn_only(Program& program) {
     report.winner = one.winner;
     Report source = one;
     source.learned.clear();
+    give_headers(source);
     learn(source);
     report.learned = source.learned;
     report.conclusion = std::to_string(report.learned.size()) + " experiences remembered";

@@ -26,7 +26,7 @@ bool ends_with(const fs::path& path, std::string_view end) {
 
 Source locate(fs::path from) {
   std::error_code error;
-  from = fs::weakly_canonical(from, error);
+  from = fs::weakly_canonical(fs::absolute(from), error);
   if (!fs::exists(from)) throw usage_error("no such file or folder: '" + from.string() + "'");
   Source source;
   if (fs::is_directory(from)) {
