@@ -21,6 +21,9 @@ struct Arm {
   std::optional<Quantity> work_ratio;
   std::optional<Quantity> speedup;
   std::optional<Quantity> mean_completion_ms;
+  std::optional<Quantity> load_ms;
+  std::optional<Quantity> attach_ms;
+  std::optional<Quantity> detach_ms;
   std::optional<Verdict> policy;
   std::vector<std::string> notes;
   static constexpr auto fields() {
@@ -46,6 +49,10 @@ struct Arm {
                  "How many times faster than the default: 1/ratio when lower is better."),
         optional("mean_completion_ms", &Arm::mean_completion_ms,
                  "Mean time from start to end of the processes."),
+        optional("load_ms", &Arm::load_ms,
+                 "Time to load the policy: the kernel's verifier and compiler."),
+        optional("attach_ms", &Arm::attach_ms, "Time to make it the scheduler."),
+        optional("detach_ms", &Arm::detach_ms, "Time to take it out."),
         optional("policy", &Arm::policy, "What was measured, as verified."),
         optional("notes", &Arm::notes, "Remarks.")};
   }

@@ -144,6 +144,9 @@ std::vector<Arm> judge(const Session& session, const Plan& plan) {
     arm.metric = over_runs(counted, [](const Run& r) { return r.metric; });
     arm.mean_completion_ms =
         over_runs(counted, [](const Run& r) { return positive(r.mean_completion_ms); });
+    arm.load_ms = over_runs(counted, [](const Run& r) { return positive(r.load_ms); });
+    arm.attach_ms = over_runs(counted, [](const Run& r) { return positive(r.attach_ms); });
+    arm.detach_ms = over_runs(counted, [](const Run& r) { return positive(r.detach_ms); });
     if (i > 0) compare(arm, session, plan, i);
     arms.push_back(std::move(arm));
   }

@@ -34,11 +34,14 @@ constexpr size_t most_shown = size_t{1} << 20;
 /// The policy of an arm, in the kernel while this lives; or the default scheduler, left alone.
 class Scheduler {
  public:
-  explicit Scheduler(const PlanArm& arm) {
+  Scheduler(const PlanArm& arm, Run& run) : run_(run) {
     if (!arm.object_hex.empty()) {
       LoadOptions options{arm.knobs, arm.hints};
       if (arm.timeout_ms) options.timeout_ms = uint32_t(*arm.timeout_ms);
+      uint64_t start = monotonic_ns();
       policy_.emplace(from_hex(arm.object_hex), options, arm.name);
+      run_.load_ms = double(monotonic_ns() - start) / 1e6;
+      start = monotonic_ns();
       // A policy that never dispatches blocks whoever attaches it until the watchdog fires.
       std::exception_ptr failure;
       std::thread([&] {
@@ -49,8 +52,16 @@ class Scheduler {
         }
       }).join();
       if (failure) std::rethrow_exception(failure);
+      run_.attach_ms = double(monotonic_ns() - start) / 1e6;
     }
     before_ = read_health();
+  }
+
+  ~Scheduler() {
+    if (!policy_) return;
+    const uint64_t start = monotonic_ns();
+    policy_->detach();
+    run_.detach_ms = double(monotonic_ns() - start) / 1e6;
   }
 
   /// What is wrong with it, or empty.
@@ -73,6 +84,7 @@ class Scheduler {
   }
 
  private:
+  Run& run_;
   std::optional<Policy> policy_;
   KernelHealth before_;
 };
@@ -254,7 +266,7 @@ Run Runner::once(size_t arm, int64_t round, uint64_t deadline_ns) {
   prepare(deadline_ns);
   std::optional<Scheduler> scheduler;
   try {
-    scheduler.emplace(plan_.arms[arm]);
+    scheduler.emplace(plan_.arms[arm], run);
   } catch (const Error& error) {
     run.dropped = std::string("not loaded: ") + error.what();
     run.policy_fault = true;
@@ -278,6 +290,7 @@ Run Runner::once(size_t arm, int64_t round, uint64_t deadline_ns) {
     run.dropped = fault;
     run.policy_fault = true;
   }
+  scheduler.reset();
   return run;
 }
 

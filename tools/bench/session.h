@@ -76,6 +76,7 @@ struct Run {
   double mean_completion_ms = 0;
   int64_t processes = 0;
   double others_cores = 0;
+  double load_ms = 0, attach_ms = 0, detach_ms = 0;
   std::optional<double> over;
   std::optional<double> metric;
   std::string dropped;
@@ -91,6 +92,9 @@ struct Run {
                  "Mean life of the processes that started no other."),
         required("processes", &Run::processes, "How many of those there were."),
         required("others_cores", &Run::others_cores, "CPUs that others kept busy meanwhile."),
+        required("load_ms", &Run::load_ms, "Loading the policy."),
+        required("attach_ms", &Run::attach_ms, "Attaching it."),
+        required("detach_ms", &Run::detach_ms, "Detaching it."),
         optional("over", &Run::over, "wall / max(longest, work / CPUs)."),
         optional("metric", &Run::metric, "The number that the command printed."),
         required("dropped", &Run::dropped, "Why the run does not count, or empty."),
