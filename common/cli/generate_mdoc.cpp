@@ -195,7 +195,8 @@ std::string input_part(const CommandState& program) {
   if (kinds.empty()) return "No documents are read from standard input.\n";
   std::string text = "JSON documents, one after the other.\n";
   for (const auto& one : kinds) {
-    const std::string by = maker(kind_in(one.kind));
+    std::string by = maker(kind_in(one.kind));
+    if (by == ".Xr " + program.name + " 1") by.clear();  // its own
     text += ".Pp\nMembers of\n" + named(one);
     if (!by.empty()) text += " ,\nwhich is made by\n" + by;
     text += " :\n.Bl -tag -width Ds\n" + members(one.schema, "", 0) + ".El\n";

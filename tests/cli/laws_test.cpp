@@ -90,11 +90,11 @@ void check_schema(const Json& schema, const std::string& place) {
     CHECK(types.contains(schema["type"].get<std::string>()));
   }
   if (schema.contains("enum")) CHECK(schema["enum"].is_array());
-  for (const auto& [key, property] : schema.value("properties", Json::object()).items())
-    check_schema(property, place + "/" + key);
+  const Json properties = schema.value("properties", Json::object());
+  for (const auto& [key, property] : properties.items()) check_schema(property, place + "/" + key);
   if (schema.contains("items")) check_schema(schema["items"], place + "/items");
   for (const auto& key : schema.value("required", Json::array()))
-    CHECK(schema["properties"].contains(key.get<std::string>()));
+    CHECK(properties.contains(key.get<std::string>()));
 }
 
 }  // namespace
@@ -277,6 +277,8 @@ TEST_CASE("laws: what is no document on stdin is refused in a line, and quickly"
   for (const auto& tool : tools()) {
     if (!reads_documents(tool)) continue;
     for (const auto& [what, input] : inputs) {
+      // The way back asks for nothing: a document only says what to go back from.
+      if (tool.name == "schedcp-rollback" && input.find_first_not_of('\n') == input.npos) continue;
       CAPTURE(tool.name);
       CAPTURE(what);
       const auto begin = std::chrono::steady_clock::now();

@@ -107,7 +107,9 @@ std::string play_step(const Step& step, const Transcript& transcript, const std:
   // the program reads /dev/null, which the shell opens for it.
   if (!step.input)
     spawn.argv.insert(spawn.argv.begin(), {"sh", "-c", "exec \"$0\" \"$@\" </dev/null"});
-  const RunResult result = run(spawn, step.input ? expand(*step.input, dir) : "", step_timeout);
+  std::string input = expand(step.input.value_or(""), dir);
+  if (input.ends_with('\n')) input.pop_back();
+  const RunResult result = run(spawn, input, step_timeout);
   const auto normal = [&](const std::string& text) { return replace_all(text, dir, "$DIR"); };
   std::string wrong;
   const std::string err = normal(without_error_lines(result.err, wrong));

@@ -5,8 +5,11 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
-#include <set>
+#include <map>
+
+#include "base/error.h"
 
 using namespace schedcp;
 
