@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // schedcp-vm itself, as a user calls it: streams, codes, signals, isolation.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -202,7 +203,6 @@ TEST_CASE("each guest has the time, its own randomness, and the other kernel's r
 
 TEST_CASE("a broken snapshot is thrown away and costs only time") {
   const TempDir cache("vm-test");
-  fs::create_directory_symlink("/var/cache/schedcp/kernels", cache.path() / "unused");
   const auto with_cache = [&] {
     Spawn spawn;
     spawn.argv = {program, "--memory", "256", "--", "cat", "/proc/sys/kernel/random/boot_id"};

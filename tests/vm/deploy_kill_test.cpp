@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// kill -9 of the guard at any moment, the machine being busy: the kernel goes back to its default
+// scheduler by itself, no task is lost, nothing is left.
+#include <doctest/doctest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "base/time.h"
+#include "guard/processes.h"
+#include "guard/records.h"
+#include "guard/tasks.h"
+#include "vm/in_guest.h"
+
+using namespace schedcp;
+
+namespace {
+
+constexpr int kills = 50;
+constexpr size_t hogs = 2, sleepers = 4;
+const fs::path run_dir = "/run/schedcp";
+
+/// Processes that run, and processes that mostly sleep; each counts what it did.
+class Load {
+ public:
+  Load() {
+    counts_ = static_cast<std::atomic<uint64_t>*>(
+        mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    for (size_t i = 0; i < hogs + sleepers; ++i) {
+      const pid_t pid = fork();
+      if (pid == 0) live(i);
+      pids_.push_back(pid);
+    }
+  }
+  ~Load() {
+    for (const pid_t pid : pids_) kill(pid, SIGKILL);
+    for (const pid_t pid : pids_) waitpid(pid, nullptr, 0);
+    munmap(counts_, 4096);
+  }
+  const std::vector<pid_t>& pids() const { return pids_; }
+  /// Every one of them gets on, within `patience`.
+  bool all_alive(std::chrono::seconds patience = std::chrono::seconds(20)) const {
+    std::vector<uint64_t> before(pids_.size());
+    for (size_t i = 0; i < pids_.size(); ++i) before[i] = counts_[i];
+    const auto end = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+      bool all = true;
+      for (size_t i = 0; i < pids_.size(); ++i) all &= counts_[i] != before[i];
+      if (all || std::chrono::steady_clock::now() > end) return all;
+      usleep(10'000);
+    }
+  }
+
+ private:
+  [[noreturn]] void live(size_t i) {
+    for (uint64_t n = 0;; ++n) {
+      if (i < hogs ? n % 100'000 == 0 : true) ++counts_[i];
+      if (i >= hogs) usleep(5000);
+    }
+  }
+  std::atomic<uint64_t>* counts_;
+  std::vector<pid_t> pids_;
+};
+
+/// The guard, once its deployment has got as far as `phase`.
+std::optional<GuardRecord> wait_for_phase(const std::string& phase, const std::atomic<bool>& over) {
+  while (!over) {
+    const auto record = read_record<GuardRecord>(run_dir / kGuardRecord);
+    if (record && record->phase == phase && start_of(pid_t(record->pid))) return record;
+    usleep(2000);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("the guard is killed 50 times at random moments: the default scheduler comes back") {
+  run_in_guest("in a guest: the guard is killed");
+}
+
+TEST_CASE("in a guest: the guard is killed" * doctest::skip()) {
+  const GuestCase guest;
+  const Load load;
+  const std::string verdict = dump(to_json(guest.verdict("fifo")));
+  const std::vector<std::string> phases = {"starting", "canary", "attaching", "probation",
+                                           "running"};
+  std::mt19937 random(1);
+  std::map<std::string, int> killed_in;
+  std::vector<double> disabled_ms;
+  size_t put_back = 0;
+  for (int i = 0; i < kills; ++i) {
+    const std::string& phase = phases[size_t(i) % phases.size()];
+    CAPTURE(i);
+    CAPTURE(phase);
+    std::vector<std::string> options = {"--canary-time", "300ms", "--watch-time", "200ms"};
+    // Every other time with tasks of the load as canaries: they are in the policy when it goes.
+    if (i / int(phases.size()) % 2)
+      for (const pid_t pid : load.pids())
+        options.insert(options.end(), {"--canary-pid", std::to_string(pid)});
+    std::atomic<bool> over{false};
+    RunResult ran;
+    std::thread deployer([&] {
+      ran = call("schedcp-deploy", options, verdict);
+      if (ran.exit.code != 0) over = true;
+    });
+    const auto record = wait_for_phase(phase, over);
+    if (!record) {
+      deployer.join();
+      FAIL("the deployment ended before it was ", phase, ": ", ran.out, ran.err);
+    }
+    usleep(useconds_t(random() % 200'000));
+    const auto at = read_record<GuardRecord>(run_dir / kGuardRecord);
+    ++killed_in[at ? at->phase : "?"];
+    REQUIRE(kill(pid_t(record->pid), SIGKILL) == 0);
+    const uint64_t start = monotonic_ns();
+    CHECK(wait_disabled(std::chrono::seconds(10)));
+    disabled_ms.push_back(double(monotonic_ns() - start) / 1e6);
+    deployer.join();
+    CHECK(load.all_alive());
+    for (int n = 0; n < 200 && !find_guards().empty(); ++n) usleep(20'000);
+    CHECK(find_guards().empty());
+    CHECK(scheduler_holders().empty());
+    // Tasks that were in the canary are still SCHED_EXT, which the kernel treats as ordinary now.
+    if (fs::exists(run_dir / kMovedTasks)) {
+      const auto back = call("schedcp-rollback", {});
+      CHECK(back.exit.code == 0);
+      CHECK_FALSE(fs::exists(run_dir / kMovedTasks));
+      ++put_back;
+    }
+    for (const pid_t pid : load.pids()) CHECK(sched_getscheduler(pid) == SCHED_OTHER);
+  }
+  std::sort(disabled_ms.begin(), disabled_ms.end());
+  std::string where;
+  for (const auto& [phase, count] : killed_in) where += " " + phase + " " + std::to_string(count);
+  MESSAGE("killed in:", where, "; disabled after ms: median ", disabled_ms[kills / 2], ", worst ",
+          disabled_ms.back(), "; put back by a rollback ", put_back, " times");
+  WARN(disabled_ms.back() < 1000);
+  CHECK(guest.kernel().state == "disabled");
+}
