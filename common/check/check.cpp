@@ -52,9 +52,8 @@ Finding& Findings::add_at(const Function& function, uint32_t insn, const char* r
   }
   finding.file = printable(line->file);
   finding.line = line->line;
-  const std::string text = printable(line->text);
-  const size_t start = text.find_first_not_of(" ?\t");
-  finding.source = start == text.npos ? "" : text.substr(start);
+  const size_t start = line->text.find_first_not_of(" \t");
+  finding.source = start == std::string::npos ? "" : printable(line->text.substr(start));
   return finding;
 }
 
