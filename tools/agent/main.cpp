@@ -172,7 +172,7 @@ int main(int argc, char** argv) {
   add_goal(observing, options);
   observing.option("--max-time", options.max_time, "DURATION", "Watch at most a quarter of this.");
   observing.trailing_command(options.command, "The workload.").required();
-  observing.writes<Profile>().hints(reading);
+  observing.writes<Profile>().hints({.destructive = true, .open_world = true, .timeout_s = 600});
 
   auto& planning = program.subcommand("plan", "Say what to try, with what is remembered.",
                                       [&] { return plan_only(program, options); });

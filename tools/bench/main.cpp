@@ -39,7 +39,8 @@ int main(int argc, char** argv) {
   program.flag("--session", session, "Run the plan on stdin here, in the guest.").hidden();
   program.trailing_command(options.command, "What to measure; without it, the documents' command.");
   program.reads<Candidate, Verdict>().writes<Measurement>();
-  program.hints({.read_only = true, .open_world = true, .timeout_s = 3600});
+  // With --target host the command does on this machine what it likes.
+  program.hints({.destructive = true, .open_world = true, .timeout_s = 3600});
   program.example(
       "schedcp-bench --policy fifo --runs 2 -- sh -c 'seq 20000 | sort -R | sort -n' "
       "2>/dev/null | grep -c schedcp.measurement",

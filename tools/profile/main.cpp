@@ -30,7 +30,10 @@ int main(int argc, char** argv) {
   program.writes<Profile>();
   program.example("schedcp-profile -- sh -c 'gzip -9 </usr/bin/env >/dev/null'",
                   "Profile a command from its start to its end.");
-  program.hints({.open_world = true, .needs = "CAP_BPF and CAP_PERFMON for --level detailed"});
+  // The command does what it likes.
+  program.hints({.destructive = true,
+                 .open_world = true,
+                 .needs = "CAP_BPF and CAP_PERFMON for --level detailed"});
   program.exit_meaning(3,
                        "The command or process does not exist, or BPF is not permitted and "
                        "--level detailed asked for it.");

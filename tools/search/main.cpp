@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
   program.argument("WORDS", options.words,
                    "Words to look for; '-' among them reads a profile on stdin as well.");
   program.reads<Profile>().writes<Candidate>();
-  program.hints({.idempotent = true, .timeout_s = 60});
+  program.hints({.read_only = true, .idempotent = true, .timeout_s = 60});
   program.example("schedcp-search --top 1 longest job first", "Search by words.");
   program.exit_meaning(1, "no policy matches; nothing is printed on stdout");
 
