@@ -7,7 +7,6 @@
 namespace schedcp {
 namespace {
 
-double rounded(double value, double step) { return std::round(value / step) * step; }
 /// Four significant digits: more would be noise, and a profile is meant to be short.
 double digits(double value) {
   if (value == 0 || !std::isfinite(value)) return 0;
@@ -32,7 +31,7 @@ std::vector<const std::pair<const std::string, CommandSeen>*> by_time(const Work
 std::optional<double> ratio(std::optional<uint64_t> before, std::optional<uint64_t> after,
                             uint64_t wall_ns) {
   if (!before || !after || *after < *before || !wall_ns) return std::nullopt;
-  return rounded(std::min(1.0, double(*after - *before) * 1000 / double(wall_ns)), 1e-4);
+  return digits(std::min(1.0, double(*after - *before) * 1000 / double(wall_ns)));
 }
 
 }  // namespace
