@@ -21,8 +21,8 @@ double confidence_of(const Condition& condition, double value) {
 }  // namespace
 
 const std::vector<Rule>& classification_rules() {
-  // Rates are a second and CPU. The thresholds are ours: on the workloads of tests/workloads and on
-  // builds each sits well between the kinds it separates.
+  // Rates are a second and CPU. The thresholds are judgement, not fitted: each sits
+  // between the kinds it separates by a factor of two or more.
   static const std::vector<Rule> rules{
       {"fork_storm",
        {{&F::fork_rate_hz, "fork_rate_hz", true, 200, "starts tasks all the time"},

@@ -98,11 +98,6 @@ AccelChoice choose_acceleration(const VmOptions& options) {
   return {verdict.works, verdict.why};
 }
 
-fs::path measuring_lock() {
-  // One file for all users of the machine; whoever comes first makes it, world-writable.
-  return "/tmp/schedcp-measuring.lock";
-}
-
 Vm::Vm(std::unique_ptr<Guest> guest) : guest_(std::move(guest)) {}
 Vm::Vm(Vm&&) noexcept = default;
 Vm& Vm::operator=(Vm&&) noexcept = default;

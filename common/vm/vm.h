@@ -114,7 +114,4 @@ struct AccelChoice {
 };
 AccelChoice choose_acceleration(const VmOptions& options);
 
-/// The file whose FileLock a measuring guest holds: one at a time on a machine.
-fs::path measuring_lock();
-
 }  // namespace schedcp
