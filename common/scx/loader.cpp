@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "obj/libbpf_log.h"
+#include "scx/kernel_types.h"
 
 namespace schedcp {
 
@@ -39,41 +40,10 @@ struct RawExit {
 };
 static_assert(sizeof(RawExit) == 1168);
 
-struct FreeBtf {
-  void operator()(btf* types) const { btf__free(types); }
-};
-using Types = std::unique_ptr<btf, FreeBtf>;
-
 Error not_permitted(const std::string& what, int error) {
   return system_error(fmt::format("cannot load '{}'", printable(what)), error,
                       "loading a scheduler takes CAP_BPF and CAP_PERFMON: run it as root or inside "
                       "schedcp-vm --root");
-}
-
-/// Value of one of the kernel's scx_ops_flags.
-std::optional<uint64_t> ops_flag(const btf* kernel, const std::string& wanted) {
-  for (const uint32_t kind : {uint32_t{BTF_KIND_ENUM}, uint32_t{BTF_KIND_ENUM64}}) {
-    const int id = btf__find_by_name_kind(kernel, "scx_ops_flags", kind);
-    if (id < 0) continue;
-    const btf_type* type = btf__type_by_id(kernel, uint32_t(id));
-    for (unsigned i = 0; i < btf_vlen(type); ++i) {
-      const bool wide = btf_is_enum64(type);
-      const uint32_t at = wide ? btf_enum64(type)[i].name_off : btf_enum(type)[i].name_off;
-      if (btf__str_by_offset(kernel, at) != wanted) continue;
-      return wide ? btf_enum64_value(&btf_enum64(type)[i]) : uint64_t(btf_enum(type)[i].val);
-    }
-  }
-  return std::nullopt;
-}
-
-std::set<std::string> kernel_members(const btf* kernel, const std::string& type_name) {
-  std::set<std::string> members;
-  const int id = btf__find_by_name_kind(kernel, type_name.c_str(), BTF_KIND_STRUCT);
-  if (id < 0) return members;
-  const btf_type* type = btf__type_by_id(kernel, uint32_t(id));
-  for (unsigned i = 0; i < btf_vlen(type); ++i)
-    members.insert(btf__name_by_offset(kernel, btf_members(type)[i].name_off));
-  return members;
 }
 
 /// A command name as a map key: 16 bytes, zero padded.
@@ -173,11 +143,11 @@ void Policy::Impl::set_member(const char* member, T value) {
 
 void Policy::Impl::fit_kernel(const LoadOptions& options) {
   const Ops& ops = object.ops();
-  const Types kernel(btf__load_vmlinux_btf());
-  if (!kernel)
+  const auto raw = try_read_file("/sys/kernel/btf/vmlinux");
+  if (!raw)
     throw unable("this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
                  "use a kernel with CONFIG_DEBUG_INFO_BTF");
-  const auto members = kernel_members(kernel.get(), ops.type);
+  const auto [members, known_flags] = find_kernel_types(*raw, ops.type);
   if (members.empty()) throw unable(fmt::format("this kernel has no {}", ops.type));
   for (const auto& [member, function] : ops.callbacks) {
     if (members.contains(member)) continue;
@@ -188,14 +158,16 @@ void Policy::Impl::fit_kernel(const LoadOptions& options) {
       bpf_program__set_autoload(program, false);
   }
   uint64_t flags = ops.flags;
-  if (const auto known = ops_flag(kernel.get(), "SCX_OPS_ALL_FLAGS"); known && (flags & ~*known)) {
-    left_out.push_back(fmt::format("flags {:#x}", flags & ~*known));
-    flags &= *known;
+  if (const auto known = known_flags.find("SCX_OPS_ALL_FLAGS");
+      known != known_flags.end() && (flags & ~known->second)) {
+    left_out.push_back(fmt::format("flags {:#x}", flags & ~known->second));
+    flags &= known->second;
   }
   if (options.partial) {
-    const auto partial = ops_flag(kernel.get(), "SCX_OPS_SWITCH_PARTIAL");
-    if (!partial) throw unable("this kernel cannot switch tasks to a scheduler one by one");
-    flags |= *partial;
+    const auto partial = known_flags.find("SCX_OPS_SWITCH_PARTIAL");
+    if (partial == known_flags.end())
+      throw unable("this kernel cannot switch tasks to a scheduler one by one");
+    flags |= partial->second;
   }
   if (flags != ops.flags) set_member<uint64_t>("flags", flags);
   if (ops.timeout_ms) timeout_ms = ops.timeout_ms;
