@@ -86,7 +86,7 @@ struct Load::Shared {
   Slot slots[kMaxWorkers];
 };
 
-Load::Load(bool hotplug) {
+Load::Load(bool hotplug) : start_(make_pipe()) {
   void* memory =
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw system_error("cannot share memory with the load");
@@ -131,6 +131,9 @@ void Load::spawn(const char* kind, void (*work)(Load&, Slot&), int argument) {
     setpgid(0, 0);
     alarm(0);
     set_class(0, SCHED_OTHER, 0);
+    start_.second.reset();
+    char nothing;
+    (void)!read(start_.first.get(), &nothing, 1);  // ends when the supervisor closes the pipe
     work(*this, slot);
     _exit(0);
   }
@@ -139,6 +142,8 @@ void Load::spawn(const char* kind, void (*work)(Load&, Slot&), int argument) {
   pids_.push_back(pid);
   ++shared_->count;
 }
+
+void Load::start() { start_.second.reset(); }
 
 void Load::measure() {
   const uint64_t now = monotonic_ns();
@@ -239,14 +244,18 @@ void Load::ping_pong(Load&, Slot& slot) {
   }
 }
 
-/// Measured is how long the first child of a burst waits to run at all.
+/// Measured is how long a new child waits to run at all: a vfork's, which costs the parent nothing
+/// that could be interrupted.
 void Load::fork_storm(Load&, Slot& slot) {
   for (;;) {
     constexpr int kBurst = 8;
     slot.due(monotonic_ns());
+    if (vfork() == 0) {
+      slot.running(), slot.due(0);
+      _exit(0);
+    }
     for (int i = 0; i < kBurst; ++i) {
       if (fork() == 0) {
-        if (i == 0) slot.running(), slot.due(0);
         burn(uint64_t(i) * 100000);
         _exit(0);
       }
@@ -260,7 +269,7 @@ void Load::fork_storm(Load&, Slot& slot) {
 void Load::exec_storm(Load&, Slot& slot) {
   for (;;) {
     slot.due(monotonic_ns());
-    if (fork() == 0) {
+    if (vfork() == 0) {
       slot.running(), slot.due(0);
       execl("/proc/self/exe", "schedcp-guest", "policy-check", "--nothing", nullptr);
       _exit(1);

@@ -107,7 +107,7 @@ int policy_check(int argc, char** argv) {
     struct sigaction action{};
     action.sa_handler = out_of_time;
     sigaction(SIGALRM, &action, nullptr);
-    alarm(unsigned(60 + plan.seconds + double(plan.timeout_ms) / 1000 * 8));
+    alarm(unsigned(120 + plan.seconds + double(plan.timeout_ms) / 1000 * 8));
     const std::string what = fs::path(object).filename().string();
     Json result =
         plan.stage == "kernel" ? check_kernel(plan, bytes, what) : check_stress(plan, bytes, what);

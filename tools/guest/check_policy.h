@@ -31,7 +31,8 @@ struct Plan {
         optional("timeout_ms", &Plan::timeout_ms, "The watchdog's time, if below the policy's."),
         optional("seconds", &Plan::seconds, "How long to strain; 0 is twice the watchdog's time."),
         optional("max_wait_ms", &Plan::max_wait_ms,
-                 "Longest a runnable task may wait; 0 is the watchdog's time."),
+                 "Longest a runnable task may wait, beyond three times what it waits under the "
+                 "default scheduler; 0 is the watchdog's time."),
         optional("hotplug", &Plan::hotplug, "Unplug and plug a CPU meanwhile.")};
   }
 };
@@ -63,10 +64,12 @@ struct Wait {
 /// nice value and class of others. They die with this object.
 class Load {
  public:
+  /// Forks the workers, which wait for start(): make it while the process is still small.
   explicit Load(bool hotplug);
   ~Load();
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
+  void start();
   void measure();  ///< note how long each has been waiting by now; call every some 20 ms
   void reset();    ///< forget waits so far
   /// Per kind of load, longest first.
@@ -91,6 +94,7 @@ class Load {
   static void real_time(Load&, Slot&);
   static void plugger(Load&, Slot&);
   Shared* shared_;
+  std::pair<Fd, Fd> start_;  ///< workers read, we close
   std::vector<int> pids_;
   std::vector<double> max_ms_;
 };

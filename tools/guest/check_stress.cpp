@@ -63,6 +63,7 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
   Json result = {{"ok", false}, {"stage", "stress"}, {"reason", nullptr}};
   KernelLog log;
   const uint64_t start = monotonic_ns();
+  auto load = std::make_unique<Load>(plan.hotplug);
   const LoadOptions options{
       .knobs = plan.knobs, .hints = plan.hints, .timeout_ms = uint32_t(plan.timeout_ms)};
   auto policy = std::make_shared<Policy>(object, options, what);
@@ -74,7 +75,7 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
 
   mlockall(MCL_CURRENT | MCL_FUTURE);
   set_class(SCHED_FIFO, 50);
-  auto load = std::make_unique<Load>(plan.hotplug);
+  load->start();
   Lateness lateness;
   // How long the same load waits under the default scheduler here and now: a slow host is no fault.
   for (int i = 0; i < 50; ++i) lateness.sleep(20ms), load->measure();
@@ -85,7 +86,7 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
   const double watchdog_s = policy->timeout_ms() / 1000.0;
   const double seconds = plan.seconds > 0 ? plan.seconds : 2 * watchdog_s;
   const double limit_ms =
-      std::max(plan.max_wait_ms > 0 ? double(plan.max_wait_ms) : watchdog_s * 1000, 3 * usual_ms);
+      (plan.max_wait_ms > 0 ? double(plan.max_wait_ms) : watchdog_s * 1000) + 3 * usual_ms;
   std::string reason;
   PolicyHealth health;
   int reloads = 0;
@@ -95,8 +96,10 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
   const auto attach = [&] {
     const uint64_t from = monotonic_ns();
     Attaching attaching(policy);
-    // The watchdog frees a blocked loader after at most 1.5 times its time.
-    const auto patience = std::chrono::milliseconds(int64_t(policy->timeout_ms()) * 2 + 10000);
+    // The watchdog frees a blocked loader after at most 1.5 times its time; a slow host needs more,
+    // as attaching waits for the default scheduler a few times.
+    const auto patience = std::chrono::milliseconds(int64_t(policy->timeout_ms()) * 2 + 10000 +
+                                                    int64_t(20 * usual_ms));
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (attaching.outcome.wait_for(0s) != std::future_status::ready) {
       if (std::chrono::steady_clock::now() > deadline) return std::string("attach does not return");
