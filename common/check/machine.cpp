@@ -36,7 +36,7 @@ bool takes_task(std::string_view callback) {
 }
 
 CodeMachine::CodeMachine(const PolicyObject& object, const std::vector<KnobValue>& knobs,
-                 uint64_t max_steps)
+                         uint64_t max_steps)
     : object_(object), rodata_(object.section(".rodata").value_or("")), max_steps_(max_steps) {
   for (const auto& value : knobs)
     for (const auto& knob : object.knobs())
@@ -178,8 +178,8 @@ void Walk::path(uint32_t insn, State state) {
     const Value b = by_register ? state.regs[code.src_reg]
                                 : Value::number(wide ? uint64_t(int64_t{code.imm})
                                                      : uint64_t(uint32_t(code.imm)));
-    if (a.marks && b.constant()) run.observer.compared(site(insn), a.marks, b.lo);
-    if (b.marks && a.constant()) run.observer.compared(site(insn), b.marks, a.lo);
+    compare(insn, a, b);
+    compare(insn, b, a);
     std::optional<bool> taken;
     const bool null_test = b.is(0) && wide && (op == BPF_JEQ || op == BPF_JNE);
     if (op == 0xe0)

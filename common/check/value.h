@@ -32,6 +32,7 @@ struct Value {
     kIdentity = 1,  ///< tells which task it is: its pid
     kEnqFlags = 2,  ///< enq_flags as passed in
     kComm = 4,      ///< bytes of a task's name
+    kKernels = 8,   ///< an enumerator's number, which the loader takes from the kernel
   };
   Kind kind = Kind::unknown;
   NullKind null = NullKind::ordinary;

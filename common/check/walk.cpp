@@ -30,6 +30,12 @@ constexpr uint8_t kMemsx = 0x80;  // sign-extending load, of newer compilers tha
 
 }  // namespace
 
+void Walk::compare(uint32_t insn, const Value& value, const Value& constant) {
+  const uint8_t told = value.marks & (Value::kEnqFlags | Value::kComm);
+  if (told && constant.constant() && !(constant.marks & Value::kKernels))
+    run.observer.compared(site(insn), told, constant.lo);
+}
+
 void Walk::alu(uint32_t insn, State& state) {
   const bpf_insn& code = function.insns[insn];
   if (code.dst_reg > 10 || code.src_reg > 10) return;
@@ -42,6 +48,7 @@ void Walk::alu(uint32_t insn, State& state) {
                                                 : uint64_t(uint32_t(code.imm)));
   const Reference* reference = function.reference(insn);
   if (reference && reference->kind == Reference::Kind::core) from = Value::range(0, UINT32_MAX);
+  if (reference && reference->kind == Reference::Kind::enumerator) from.marks = Value::kKernels;
   const bool field = reference && reference->kind == Reference::Kind::field;
   if (op == BPF_MOV) {
     if (code.off != 0)  // sign extension
@@ -64,9 +71,8 @@ void Walk::alu(uint32_t insn, State& state) {
     return;
   }
   if (op == BPF_AND || op == BPF_XOR) {
-    if (to.marks && from.constant() && !reference)
-      run.observer.compared(site(insn), to.marks, from.lo);
-    if (from.marks && to.constant()) run.observer.compared(site(insn), from.marks, to.lo);
+    compare(insn, to, from);
+    compare(insn, from, to);
   }
   const bool adds = wide && (op == BPF_ADD || op == BPF_SUB);
   if (adds && (to.is_pointer() || from.is_pointer())) {
@@ -119,6 +125,9 @@ uint32_t Walk::load_address(uint32_t insn, State& state) {
         break;
       case Reference::Kind::function:
         value = Value::pointer(Value::Kind::function, uint32_t(reference->value));
+        break;
+      case Reference::Kind::enumerator:
+        value.marks = Value::kKernels;
         break;
       case Reference::Kind::core:
         value = Value::range(0, UINT32_MAX);

@@ -31,6 +31,7 @@ struct Walk {
   Site site(uint32_t insn) const { return {&function, insn, run.callback}; }
   bool new_here(uint32_t insn, State& state);
   void path(uint32_t insn, State state);
+  void compare(uint32_t insn, const Value& value, const Value& constant);
   void alu(uint32_t insn, State& state);
   uint32_t load_address(uint32_t insn, State& state);
   void load(uint32_t insn, State& state);
