@@ -7,9 +7,11 @@
 // Memory makes it shorter: a policy that won here before goes straight to that last measurement,
 // and only if it does not win again do the others get their turn.
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 
+#include "base/signal.h"
 #include "base/time.h"
 #include "roles.h"
 
@@ -19,6 +21,9 @@ namespace {
 constexpr int64_t screening_pairs = 2;
 constexpr int64_t deciding_pairs = 6;  // schedcp-bench names no winner by fewer
 constexpr double hopeless = 1.05;      // a ratio whose whole interval is above this is out
+
+constexpr std::chrono::seconds patience{10};  // with less than this left, busy is the answer
+constexpr std::chrono::milliseconds retry_after{3000};
 
 const Arm* arm_of(const Measurement& measurement, const std::string& policy) {
   for (const auto& arm : measurement.arms)
@@ -56,6 +61,23 @@ Measurement measure(const std::vector<Verdict>& verdicts, int64_t pairs, Duratio
   return ask("schedcp-bench", arguments, as_json(verdicts)).first<Measurement>("schedcp-bench");
 }
 
+/// The same, waiting while another measurement has the machine: one at a time is measured.
+Measurement measure_in_turn(const std::vector<Verdict>& verdicts, int64_t pairs, double share,
+                            Journey& journey, const AgentOptions& options) {
+  for (;;) {
+    const Duration left(int64_t(double(journey.left().count()) * share));
+    try {
+      return measure(verdicts, pairs, left, options);
+    } catch (const Error& error) {
+      if (error.code != ExitCode::busy || journey.left() < patience) throw;
+      journey.begin(0.4, "waiting for another measurement to end");
+      pollfd signals{interrupt_fd(), POLLIN, 0};
+      poll(&signals, 1, int(retry_after.count()));
+      check_interrupted();
+    }
+  }
+}
+
 /// Accepted verdicts in the order of `candidates`; all of them go into the report.
 std::vector<Verdict> verify(const std::vector<Candidate>& candidates, Journey& journey) {
   std::vector<Verdict> accepted;
@@ -76,7 +98,7 @@ std::vector<Verdict> verify(const std::vector<Candidate>& candidates, Journey& j
 /// clearly worse than the default.
 std::vector<Verdict> halve(std::vector<Verdict> verdicts, int64_t pairs, Journey& journey,
                            const AgentOptions& options) {
-  const auto measurement = measure(verdicts, pairs, journey.left() / 2, options);
+  const auto measurement = measure_in_turn(verdicts, pairs, 0.5, journey, options);
   journey.report().measurements.push_back(measurement);
   const auto cost_of = [&](const Verdict& verdict) {
     const Arm* arm = arm_of(measurement, verdict.candidate.policy.name);
@@ -96,7 +118,7 @@ std::vector<Verdict> halve(std::vector<Verdict> verdicts, int64_t pairs, Journey
 bool decide(const Verdict& verdict, Journey& journey, const AgentOptions& options) {
   Report& report = journey.report();
   const std::string& name = verdict.candidate.policy.name;
-  report.measurements.push_back(measure({verdict}, deciding_pairs, journey.left(), options));
+  report.measurements.push_back(measure_in_turn({verdict}, deciding_pairs, 1, journey, options));
   const Measurement& measurement = report.measurements.back();
   const Arm* arm = arm_of(measurement, name);
   journey.done("measured afresh: " + measurement.conclusion);

@@ -67,8 +67,9 @@ Verdict first_stages(const fs::path& file) {
       run({.argv = {bin_dir() / "schedcp-verify", "--format", "json", "--until", "static", file}},
           {}, std::chrono::minutes(2));
   if (result.exit.code > 1 || result.out.empty()) {
-    const std::string said = split(result.err, '\n').front();
-    throw unable(said.empty() ? "schedcp-verify failed" : printable(said, 400));
+    const std::string said = printable(split(result.err, '\n').front(), 400);
+    throw Error(result.exit.code == int(ExitCode::usage) ? ExitCode::usage : ExitCode::unable,
+                said.empty() ? "schedcp-verify failed and said nothing" : said);
   }
   return from_json<Verdict>(parse_stream(result.out, "what schedcp-verify printed").at(0));
 }
