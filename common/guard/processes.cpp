@@ -45,6 +45,14 @@ bool holds_scheduler(pid_t pid) {
   return false;
 }
 
+/// Real user id. (The owner of /proc/PID is root for a program with file capabilities.)
+std::optional<uid_t> uid_of(pid_t pid) {
+  const auto status = try_read_file(proc(pid, "status"));
+  const size_t at = status ? status->find("\nUid:") : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  return uid_t(std::strtoul(status->c_str() + at + 5, nullptr, 10));
+}
+
 Fd open_pidfd(pid_t pid) { return Fd(int(syscall(SYS_pidfd_open, pid, 0))); }
 
 }  // namespace
@@ -73,13 +81,24 @@ bool is_guard(pid_t pid) {
 }
 
 std::optional<LiveGuard> live_guard() {
-  for (const auto& dir : guard_dirs().runs) {
+  const auto alive = [](const fs::path& dir) -> std::optional<LiveGuard> {
     const auto record = read_record<GuardRecord>(dir / kGuardRecord);
-    if (record && start_of(pid_t(record->pid)) == uint64_t(record->start) &&
-        is_guard(pid_t(record->pid)))
-      return LiveGuard{*record, dir};
-  }
-  return std::nullopt;
+    if (!record || start_of(pid_t(record->pid)) != uint64_t(record->start) ||
+        !is_guard(pid_t(record->pid)))
+      return std::nullopt;
+    return LiveGuard{*record, dir};
+  };
+  for (const auto& dir : guard_dirs().runs)
+    if (auto live = alive(dir)) return live;
+  // One that another account started keeps its records with that account.
+  std::optional<LiveGuard> found;
+  for_each_process([&](pid_t pid) {
+    if (found || !is_guard(pid)) return;
+    const auto uid = uid_of(pid);
+    if (auto live = uid ? alive(own_run_dir(*uid)) : std::nullopt; live && live->record.pid == pid)
+      found = live;
+  });
+  return found;
 }
 
 std::vector<ProcessRef> find_guards() {

@@ -13,21 +13,26 @@ namespace {
 constexpr const char* root_run = "/run/schedcp";
 constexpr const char* root_state = "/var/lib/schedcp";
 
-bool is_own_directory(const fs::path& path) {
-  struct stat at {};
-  return lstat(path.c_str(), &at) == 0 && S_ISDIR(at.st_mode) && at.st_uid == geteuid();
+bool is_directory_of(const fs::path& path, uid_t uid) {
+  struct stat at{};
+  return lstat(path.c_str(), &at) == 0 && S_ISDIR(at.st_mode) && at.st_uid == uid;
 }
 
 /// The account's own place, by the user database: the environment has no say.
-fs::path own_state() {
-  if (const passwd* entry = getpwuid(getuid()); entry && is_own_directory(entry->pw_dir))
+fs::path own_state(uid_t uid) {
+  if (const passwd* entry = getpwuid(uid); entry && is_directory_of(entry->pw_dir, uid))
     return fs::path(entry->pw_dir) / ".local/state/schedcp";
-  return "/var/tmp/schedcp-" + std::to_string(getuid());
+  return "/var/tmp/schedcp-" + std::to_string(uid);
 }
 
 bool writable(const fs::path& path) { return access(path.c_str(), W_OK) == 0; }
 
 }  // namespace
+
+fs::path own_run_dir(uid_t uid) {
+  const fs::path user = "/run/user/" + std::to_string(uid);
+  return is_directory_of(user, uid) ? user / "schedcp" : own_state(uid) / "run";
+}
 
 GuardDirs guard_dirs() {
   GuardDirs dirs;
@@ -39,10 +44,8 @@ GuardDirs guard_dirs() {
     dirs.deploy = dirs.deploys[0];
     return dirs;
   }
-  const fs::path user = "/run/user/" + std::to_string(getuid());
-  const fs::path own_run = is_own_directory(user) ? user / "schedcp" : own_state() / "run";
-  dirs.run = writable(root_run) ? fs::path(root_run) : own_run;
-  dirs.state = writable(root_state) ? fs::path(root_state) : own_state();
+  dirs.run = writable(root_run) ? fs::path(root_run) : own_run_dir(getuid());
+  dirs.state = writable(root_state) ? fs::path(root_state) : own_state(getuid());
   dirs.deploy = dirs.state / "deploy";
   if (dirs.run != dirs.runs[0]) dirs.runs.push_back(dirs.run);
   if (dirs.deploy != dirs.deploys[0]) dirs.deploys.push_back(dirs.deploy);

@@ -178,6 +178,8 @@ struct GuardDirs {
   std::vector<fs::path> deploys;
 };
 GuardDirs guard_dirs();
+/// Where a guard that `uid` started keeps its records, if not in root's directories.
+fs::path own_run_dir(uid_t uid);
 
 inline constexpr const char* kGuardRecord = "guard.json";
 inline constexpr const char* kMovedTasks = "moved.json";

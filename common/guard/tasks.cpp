@@ -44,7 +44,10 @@ size_t put_back_all(const MovedRecord& moved) {
   for (const auto& task : moved.tasks)
     if (policy_of(pid_t(task.tid)) == kSchedExt &&
         start_of(pid_t(task.tid)) == uint64_t(task.start))
-      count += set_policy(pid_t(task.tid), int(task.policy));
+      count += set_policy(pid_t(task.tid),
+                          task.policy == SCHED_BATCH || task.policy == SCHED_IDLE
+                              ? int(task.policy)
+                              : SCHED_OTHER);
   // Children inherit the policy: what is there now and was not before came from ours. Twice, for
   // those that were being forked during the first look.
   for (int round = 0; round < 2; ++round)

@@ -250,7 +250,7 @@ int Guard::run() {
       return int(result_.code);
     }
     meter_ = std::make_unique<KpiMeter>();
-    wait(500);
+    wait(int(std::min<int64_t>(500, request_.watch_ms)));
     before_ = meter_->window();
     result_.evidence["before"] = to_json_value(before_);
     displace_predecessor();
