@@ -114,6 +114,7 @@ int policy_check(int argc, char** argv) {
     utsname system{};
     uname(&system);
     result["release"] = system.release;
+    result["boot_id"] = try_read_file("/proc/sys/kernel/random/boot_id").value_or("");
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     const auto ns = [](timeval t) { return int64_t(t.tv_sec) * 1000000000 + t.tv_usec * 1000; };
