@@ -50,9 +50,10 @@ void Db::fail() const {
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
-      throw unable("cannot " + std::string(code == SQLITE_CANTOPEN ? "open" : "use") + " '" +
-                       shown_ + "': " + reason,
-                   "see that its directory is writable, or name another with --state-dir");
+      throw unable(
+          "cannot " + std::string(code == SQLITE_CANTOPEN ? "open" : "use") + " '" + shown_ +
+              "': " + reason,
+          "see that its directory can be written and has room, or name another with --state-dir");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       throw busy("another program keeps '" + shown_ + "' locked", "try again");

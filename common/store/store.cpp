@@ -103,6 +103,10 @@ Store Store::open(const fs::path& dir, Access access) {
   try {
     make_directories(dir, 0755);
     Store store{Db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, path), true, ""};
+    // SQLite quietly opens what it may not write for reading only.
+    if (sqlite3_db_readonly(store.db_.get(), "main") == 1)
+      throw unable("cannot write '" + path.string() + "': it is read-only",
+                   "name another place with --state-dir");
     store.db_.run("PRAGMA foreign_keys = ON");
     store.db_.run("PRAGMA journal_mode = WAL");
     store.db_.run("PRAGMA synchronous = NORMAL");

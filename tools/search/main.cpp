@@ -36,7 +36,13 @@ ExitCode find(Program& program, const SearchOptions& options) {
 
   Store store = open_repository(Store::Access::prefer);
   if (!store.note().empty()) program.warn(store.note());
-  if (query.profile && store.writable()) store.remember(workload_of(*query.profile));
+  if (query.profile && store.writable()) try {
+      store.remember(workload_of(*query.profile));
+    } catch (const Error& error) {
+      // Remembering is for later; the answer needs no room on the disk.
+      if (error.code != ExitCode::unable) throw;
+      program.warn(std::string(error.what()) + "; going on without remembering");
+    }
   const auto candidates = search(store, query, size_t(options.top));
   if (candidates.empty()) {
     program.warn(query.profile ? "no policy is meant for such a workload"
