@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/signal.h"
@@ -50,7 +51,8 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
   const auto add = [&](std::initializer_list<std::string> more) { argv.insert(argv.end(), more); };
   add({"-display", "none", "-no-reboot"});
   add({"-accel", spec.kvm ? "kvm" : "tcg,thread=multi,tb-size=256"});
-  add({"-cpu", spec.kvm ? "host" : "max", "-smp", std::to_string(spec.cpus), "-m", memory});
+  add({"-cpu", spec.kvm ? "host" : "max,la57=off", "-smp", std::to_string(spec.cpus), "-m",
+       memory});
   if (mode == StartMode::cold) {
     add({"-M", "microvm"});
   } else {
@@ -79,6 +81,15 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
          "-device", "virtio-9p-device,fsdev=" + tag + ",mount_tag=" + tag});
   }
   return argv;
+}
+
+/// How many runnable processes there are for each CPU now, at least 1. The guest's own vCPUs are
+/// among them; they alone are no crowd.
+double crowding() {
+  const auto words = split(try_read_file("/proc/loadavg").value_or(""), ' ');
+  const double running = words.size() > 3 ? std::strtod(words[3].c_str(), nullptr) : 1;
+  const double cpus = double(std::max(1l, sysconf(_SC_NPROCESSORS_ONLN)));
+  return std::max(1.0, running / cpus);
 }
 
 /// All that a restore needs said, at once: the answers are not waited for.
@@ -200,21 +211,27 @@ void Machine::wait(int timeout_ms, std::vector<pollfd>& others, bool take) {
 
 wire::Frame Machine::expect(wire::Type type, std::chrono::nanoseconds timeout,
                             const std::string& what) {
-  const uint64_t deadline = monotonic_ns() + uint64_t(timeout.count());
+  double left = double(timeout.count());
+  uint64_t last = monotonic_ns();
   for (;;) {
     while (auto frame = next()) {
       if (frame->type == type) return std::move(*frame);
       if (frame->type == wire::Type::log) log(frame->body);
       // Whatever else comes is the rest of a command that was given up.
     }
-    const uint64_t now = monotonic_ns();
-    if (now >= deadline)
-      throw GuestError(
+    if (left <= 0) {
+      GuestError error(
           "the guest did not answer in " + human_duration(double(timeout.count())) + ": " + what,
           console_);
+      error.late = true;
+      throw error;
+    }
     std::vector<pollfd> others{{interrupt_fd(), POLLIN, 0}};
-    wait(int(std::min<uint64_t>((deadline - now) / 1000000 + 1, 1000)), others);
+    wait(int(std::clamp(left / 1e6 + 1, 1.0, 500.0)), others);
     check_interrupted();
+    const uint64_t now = monotonic_ns();
+    left -= double(now - last) / crowding();
+    last = now;
   }
 }
 

@@ -25,6 +25,7 @@ struct GuestError : Error {
   GuestError(const std::string& message, std::string console, std::string hint = {})
       : Error(ExitCode::vm_fault, message, std::move(hint)), console(std::move(console)) {}
   std::string console;
+  bool late = false;  ///< it only did not answer in time
 };
 
 /// What decides how a machine is built; a snapshot fits exactly one of these.
@@ -67,8 +68,9 @@ class Machine {
   /// is gone and all it said has been taken.
   void wait(int timeout_ms, std::vector<pollfd>& others, bool take = true);
 
-  /// The next frame, waited for at most `timeout`. Throws GuestError (also when it is too late) and
-  /// Interrupted.
+  /// The next frame, waited for at most `timeout`, which is what it may take on an idle host: time
+  /// counts for less while more processes want to run than there are CPUs. Throws GuestError (also
+  /// when it is too late) and Interrupted.
   wire::Frame expect(wire::Type type, std::chrono::nanoseconds timeout, const std::string& what);
   /// A request and its reply's data; an error reply is a GuestError.
   std::string request(wire::Type type, std::string_view body, std::chrono::nanoseconds timeout,

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "vm/snapshot.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
@@ -15,20 +20,41 @@
 namespace schedcp {
 namespace {
 
+const char* const kScratch = ".new-";
+
 fs::path snapshots() { return cache_dir() / "snapshots"; }
 fs::path directory_of(const std::string& key) { return snapshots() / short_hash(key); }
 
-/// Snapshots of earlier boots and configurations fill the disk: keep the latest few.
-void prune(const fs::path& keep) {
-  constexpr size_t kKept = 12;
+/// What a killed process left half made: named by its pid, which is gone.
+void sweep() {
+  std::error_code error;
+  for (fs::directory_iterator i(snapshots(), error), end; !error && i != end; i.increment(error)) {
+    const std::string name = i->path().filename();
+    if (!name.starts_with(kScratch)) continue;
+    const pid_t owner = atoi(name.c_str() + strlen(kScratch));
+    if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) fs::remove_all(i->path(), error);
+  }
+}
+
+/// Keep the `count` snapshots used last: those of earlier boots and builds fill the disk.
+void keep_latest(size_t count) {
   std::vector<std::pair<fs::file_time_type, fs::path>> all;
   std::error_code error;
   for (fs::directory_iterator i(snapshots(), error), end; !error && i != end; i.increment(error))
-    if (i->is_directory(error) && !i->path().filename().string().starts_with("."))
+    if (!i->path().filename().string().starts_with("."))
       all.emplace_back(i->last_write_time(error), i->path());
   std::sort(all.rbegin(), all.rend());
-  for (size_t i = kKept; i < all.size(); ++i)
-    if (all[i].second != keep) fs::remove_all(all[i].second, error);
+  for (size_t i = count; i < all.size(); ++i) fs::remove_all(all[i].second, error);
+}
+
+/// An initramfs is made again in no time; not while somebody may be about to boot it, though.
+void drop_old_initramfs(const fs::path& in_use) {
+  std::error_code error;
+  const auto now = fs::file_time_type::clock::now();
+  for (fs::directory_iterator i(in_use.parent_path(), error), end; !error && i != end;
+       i.increment(error))
+    if (i->path() != in_use && now - i->last_write_time(error) > std::chrono::hours(24))
+      fs::remove(i->path(), error);
 }
 
 }  // namespace
@@ -61,7 +87,7 @@ fs::path initramfs_for(const Kernel& kernel, const std::string& kernel_identity)
 
 std::string snapshot_key(const HostFacts& host, const MachineSpec& spec) {
   std::vector<std::string> lines{
-      "format 1",
+      "format 2",
       "boot " + host.boot_id,
       "qemu " + host.qemu.version + " " + host.qemu.identity,
       "kernel " + file_identity(spec.kernel.vmlinux),
@@ -93,10 +119,12 @@ SnapshotFiles make_snapshot(const HostFacts& host, const MachineSpec& spec, cons
                             std::chrono::nanoseconds timeout) {
   const fs::path dir = directory_of(key);
   make_directories(snapshots(), 0700);
-  const auto lock = FileLock::take(snapshots() / ("." + dir.filename().string() + ".lock"));
+  // Sixteen locks for all keys, so that lock files do not pile up.
+  const auto lock = FileLock::take(snapshots() / (".lock-" + dir.filename().string().substr(0, 1)));
   if (auto files = find_snapshot(key)) return *files;
 
-  const TempDir scratch(".new", snapshots());
+  sweep();
+  const TempDir scratch(kScratch + std::to_string(getpid()) + "-", snapshots());
   const fs::path fresh = scratch.path() / "snapshot";
   make_directories(fresh, 0700);
   const SnapshotFiles files{fresh / "memory", fresh / "state"};
@@ -115,8 +143,20 @@ SnapshotFiles make_snapshot(const HostFacts& host, const MachineSpec& spec, cons
   fs::remove_all(dir, error);
   fs::rename(fresh, dir, error);
   if (error) throw unable("cannot keep a snapshot: " + error.message());
-  prune(dir);
+  keep_latest(16);
+  drop_old_initramfs(spec.initramfs);
   return {dir / "memory", dir / "state"};
+}
+
+void prove_snapshot(const SnapshotFiles& files) {
+  const fs::path mark = files.state.parent_path() / "proven";
+  const Fd made(open(mark.c_str(), O_CREAT | O_CLOEXEC, 0600));
+  // Its time of last use.
+  utimensat(AT_FDCWD, files.state.parent_path().c_str(), nullptr, 0);
+}
+
+bool is_proven(const SnapshotFiles& files) {
+  return access((files.state.parent_path() / "proven").c_str(), F_OK) == 0;
 }
 
 void discard_snapshot(const std::string& key) {

@@ -28,6 +28,11 @@ std::optional<SnapshotFiles> find_snapshot(const std::string& key);
 SnapshotFiles make_snapshot(const HostFacts& host, const MachineSpec& spec, const std::string& key,
                             std::chrono::nanoseconds timeout);
 
+/// Note that a guest was restored from it and answered.
+void prove_snapshot(const SnapshotFiles& files);
+/// Whether that ever happened: then a guest that is late is only slow.
+bool is_proven(const SnapshotFiles& files);
+
 /// Throw a snapshot away that did not restore.
 void discard_snapshot(const std::string& key);
 

@@ -134,8 +134,9 @@ Vm Vm::start(const VmOptions& options) {
   const bool snapshots = !options.cold && host.qemu.major >= 9;
   const std::string key = snapshots ? snapshot_key(host, spec) : "";
   for (int tries = 0; snapshots && tries < 2; ++tries) {
+    std::optional<SnapshotFiles> files;
     try {
-      auto files = find_snapshot(key);
+      files = find_snapshot(key);
       if (!files) {
         if (options.notice)
           options.notice("booting a guest once, to keep it for later (some seconds)");
@@ -145,10 +146,11 @@ Vm Vm::start(const VmOptions& options) {
           std::make_unique<Machine>(host, spec, StartMode::restore, *files, options.kernel_log);
       set_up(std::min<std::chrono::nanoseconds>(options.start_timeout, 15s));
       guest->restored = true;
+      prove_snapshot(*files);
       return Vm(std::move(guest));
     } catch (const GuestError& e) {
       guest->machine.reset();
-      discard_snapshot(key);
+      if (!(e.late && files && is_proven(*files))) discard_snapshot(key);
       if (options.notice) options.notice(std::string("a snapshot did not work: ") + e.what());
     } catch (const Error& e) {
       if (e.code != ExitCode::unable) throw;
