@@ -17,7 +17,7 @@ namespace schedcp {
 struct CheckLimits {
   uint64_t map_bytes = uint64_t{256} << 20;  ///< memory of all maps together
   unsigned cpus = 64;                        ///< of the machine that is assumed for per-CPU maps
-  uint64_t max_steps = 400000;               ///< abstract instructions; about 50 ns each
+  uint64_t max_steps = 200000;  ///< abstract instructions, some 0.4 us each; ljf takes 11000
 };
 
 struct CheckResult {

@@ -44,8 +44,9 @@ class BuildGroup {
     const fs::path path = parent / ("schedcp-build-" + new_id());
     if (mkdir(path.c_str(), 0755) != 0) return;
     path_ = path;
-    limited_ = set("pids.max", std::to_string(kTasks));
-    limited_ = set("memory.max", std::to_string(kMemory)) && limited_;
+    // Either may be missing: the controllers are for whoever set the tree up to enable.
+    set("pids.max", std::to_string(kTasks));
+    set("memory.max", std::to_string(kMemory));
   }
   ~BuildGroup() {
     if (path_.empty()) return;
@@ -67,12 +68,12 @@ class BuildGroup {
   }
 
  private:
-  bool set(const char* file, const std::string& value) {
+  void set(const char* file, const std::string& value) {
     const Fd fd{open((path_ / file).c_str(), O_WRONLY | O_CLOEXEC)};
-    return fd && write(fd.get(), value.data(), value.size()) == ssize_t(value.size());
+    if (fd) [[maybe_unused]]
+      const auto ignored = write(fd.get(), value.data(), value.size());
   }
   fs::path path_;
-  bool limited_ = false;
 };
 
 /// The command line. --as-pid-1: with bubblewrap's own init in between, the program's CPU time and

@@ -1,0 +1,42 @@
+/* caught by: static SCX048. A number that meant another flag in kernel 6.12, and a kick that ends the policy (SCX022). */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SHARED 0
+
+void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	if (enq_flags & 0x10000) {
+		scx_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
+		scx_bpf_kick_cpu(0, SCX_KICK_IDLE | SCX_KICK_PREEMPT);
+		return;
+	}
+	scx_insert(p, SHARED, SCX_SLICE_DFL, enq_flags);
+}
+
+void BPF_STRUCT_OPS(bad_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_move_to_local(SHARED);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init)
+{
+	return scx_bpf_create_dsq(SHARED, -1);
+}
+
+void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops bad_ops = {
+	.enqueue = (void *)bad_enqueue,
+	.dispatch = (void *)bad_dispatch,
+	.init = (void *)bad_init,
+	.exit = (void *)bad_exit,
+	.timeout_ms = 3000,
+	.name = "literal_flag",
+};
