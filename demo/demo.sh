@@ -41,6 +41,11 @@ sed -E 's/.*"classification":\{"label":"([^"]*)".*/  classified as: \1/' profile
 say "3. Find policies for it."
 type_in 'schedcp-search --top 4 --format text < profile.json'
 schedcp-search --top 4 < profile.json > candidates.json
+# The four simplest are all measured, also those that the search would not advise.
+for policy in fifo vtime sjf ljf; do
+  grep -q "\"policy\":{\"name\":\"$policy\"" candidates.json ||
+    type_in "schedcp-search --top 1 $policy >> candidates.json"
+done
 
 say "4. Verify. First a policy that somebody got wrong: it forgets tasks."
 if type_in 'schedcp-verify --format text "$source/tests/corpus/bad/loses_task.bpf.c"'; then

@@ -37,7 +37,6 @@ type_in 'schedcp-deploy status --format text'
 
 echo
 echo '  # Once more, and back by hand.'
-type_in 'schedcp-deploy reset --format text'
 type_in 'schedcp-deploy again --format text'
 expect enabled
 type_in 'schedcp-rollback --format text'
