@@ -204,6 +204,15 @@ TEST_CASE("a winner is remembered by its fresh confirmation") {
   CHECK(experience.runs == 8);
 }
 
+TEST_CASE("what did not count teaches nothing") {
+  auto measurement = measured(long_tail(), "ljf", "no_difference", {0, 1, 1, 1});
+  measurement.arms[1].ratio.reset();
+  CHECK(experiences_of(measurement).empty());
+  measurement.arms[1].verdict = "failed";
+  measurement.arms[1].drop_reasons = {"the policy was ejected"};
+  CHECK(experiences_of(measurement).at(0).reason == "the policy was ejected");
+}
+
 TEST_CASE("membership halves with each factor of two outside the range") {
   const Range range{4.0, 8.0};
   CHECK(membership(4, range) == 1);

@@ -22,6 +22,7 @@ constexpr int64_t screening_pairs = 2;
 constexpr int64_t deciding_pairs = 6;  // schedcp-bench names no winner by fewer
 constexpr double hopeless = 1.05;      // a ratio whose whole interval is above this is out
 
+const std::string undecided = "no answer in the time given; most promising is ";
 constexpr std::chrono::seconds patience{10};  // with less than this left, busy is the answer
 constexpr std::chrono::milliseconds retry_after{3000};
 
@@ -78,19 +79,26 @@ Measurement measure_in_turn(const std::vector<Verdict>& verdicts, int64_t pairs,
   }
 }
 
-/// Accepted verdicts in the order of `candidates`; all of them go into the report.
-std::vector<Verdict> verify(const std::vector<Candidate>& candidates, Journey& journey) {
+/// Accepted verdicts in the order of `candidates`; all of them go into the report. One at a time,
+/// best first, so that some can be measured when there is no time to verify all.
+std::vector<Verdict> verify(const std::vector<Candidate>& candidates, Journey& journey,
+                            const AgentOptions& options) {
   std::vector<Verdict> accepted;
-  if (candidates.empty()) return accepted;
   std::vector<std::string> said;
-  for (auto& verdict : ask("schedcp-verify", {}, as_json(candidates)).all<Verdict>()) {
-    const std::string& name = verdict.candidate.policy.name;
+  for (const auto& candidate : candidates) {
+    const std::string& name = candidate.policy.name;
+    if (journey.left() < (accepted.empty() ? Duration(1) : options.max_time / 2)) {
+      said.push_back("no time for " + name);
+      continue;
+    }
+    journey.begin(0.2 + 0.2 * double(said.size()) / double(candidates.size()), "verifying " + name);
+    auto verdict = ask("schedcp-verify", {}, {to_json(candidate)}).first<Verdict>("schedcp-verify");
     said.push_back(verdict.accepted ? name + " accepted"
                                     : name + " rejected (" + printable(verdict.reason, 120) + ")");
     if (verdict.accepted) accepted.push_back(verdict);
     journey.report().verdicts.push_back(std::move(verdict));
   }
-  journey.done("verified: " + join(said, ", "));
+  if (!said.empty()) journey.done("verified: " + join(said, ", "));
   return accepted;
 }
 
@@ -122,6 +130,7 @@ bool decide(const Verdict& verdict, Journey& journey, const AgentOptions& option
   const Measurement& measurement = report.measurements.back();
   const Arm* arm = arm_of(measurement, name);
   journey.done("measured afresh: " + measurement.conclusion);
+  if (!arm || arm->runs < deciding_pairs) report.conclusion = undecided + name;
   if (measurement.winner != name || !arm) return false;
   report.winner = name;
   report.conclusion = measurement.conclusion;
@@ -184,8 +193,7 @@ void execute(std::vector<Candidate> candidates, const AgentOptions& options, Jou
                                "the most promising again, " +
                                    first
                              : "remembered: " + first + " won here before; measuring it first");
-    journey.begin(0.3, "verifying " + first);
-    const auto accepted = verify(take(candidates, first), journey);
+    const auto accepted = verify(take(candidates, first), journey, options);
     if (!accepted.empty()) {
       journey.begin(0.5, "measuring " + first + " against the default scheduler");
       if (decide(accepted[0], journey, options)) return;
@@ -193,8 +201,7 @@ void execute(std::vector<Candidate> candidates, const AgentOptions& options, Jou
     if (nothing_won) candidates.clear();
   }
 
-  if (!candidates.empty()) journey.begin(0.2, "verifying");
-  auto verdicts = verify(candidates, journey);
+  auto verdicts = verify(candidates, journey, options);
   int64_t pairs = screening_pairs;
   while (verdicts.size() > 1 && journey.left() > std::chrono::seconds(5)) {
     journey.begin(pairs == screening_pairs ? 0.4 : 0.6,
@@ -205,13 +212,13 @@ void execute(std::vector<Candidate> candidates, const AgentOptions& options, Jou
   if (!verdicts.empty()) {
     const std::string name = verdicts[0].candidate.policy.name;
     if (journey.left() < std::chrono::seconds(1)) {
-      report.conclusion =
-          "not reached in the time given; " + name + " looks best and is not confirmed";
+      report.conclusion = undecided + name;
       return;
     }
     journey.begin(0.75, "measuring " + name + " afresh against the default scheduler");
     if (decide(verdicts[0], journey, options)) return;
   }
+  if (!report.conclusion.empty()) return;  // undecided
   const bool any = std::any_of(report.verdicts.begin(), report.verdicts.end(),
                                [](const Verdict& verdict) { return verdict.accepted; });
   report.conclusion = report.plan.empty() ? "no policy is meant for such a workload"

@@ -38,6 +38,12 @@ Profile observe(const AgentOptions& options, Journey& journey) {
                        profile.classification.label, 100 * profile.classification.confidence);
   };
   journey.done(sentence());
+  // What fails makes no number, under no scheduler.
+  if (profile.exit_code.value_or(0) != 0 &&
+      Duration(profile.totals.wall_ns) < limit - std::chrono::milliseconds(100))
+    throw unable(fmt::format("'{}' failed with exit status {}",
+                             printable(join(options.command, " "), 60), *profile.exit_code),
+                 "run it by itself until it works");
   if (profile.level == "summary" && options.target == "vm") {
     journey.begin(0.05, "observing the command in a microVM, where BPF sees task lengths");
     try {
@@ -47,6 +53,9 @@ Profile observe(const AgentOptions& options, Journey& journey) {
         deeper.header.context = profile.header.context;
         profile = std::move(deeper);
         journey.done("in a microVM, with BPF: " + sentence());
+      } else {
+        journey.done("a microVM showed no more: " +
+                     printable(deeper.notes.empty() ? "no reason given" : deeper.notes[0]));
       }
     } catch (const Error& error) {
       journey.done(std::string("could not look deeper: ") + error.what());

@@ -16,6 +16,8 @@ std::vector<Experience> experiences_of(const Measurement& measurement) {
   std::vector<Experience> experiences;
   for (const auto& arm : measurement.arms) {
     if (arm.verdict == "baseline" || arm.name == "default-again") continue;
+    // Nothing counted: nothing was learned.
+    if (arm.verdict != "failed" && (arm.runs == 0 || !arm.ratio)) continue;
     auto experience = new_document<Experience>({&measurement.header});
     Context& context = experience.header.context;
     if (context.command.empty()) context.command = measurement.command;
