@@ -75,7 +75,7 @@ wire::Job describe(const Job& job, bool share_root) {
   }
   std::error_code error;
   w.cwd = job.cwd ? *job.cwd : share_root ? fs::current_path(error).string() : "/";
-  if (w.cwd.empty()) w.cwd = "/";
+  if (w.cwd.empty()) w.cwd = std::string("/");
   if (share_root && !job.as_root) {
     w.uid = geteuid();
     w.gid = getegid();

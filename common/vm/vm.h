@@ -38,7 +38,7 @@ struct VmOptions {
   std::vector<fs::path> shares;  ///< directories writable through to the host; needs share_root
   bool cold = false;             ///< boot, do not use or make a snapshot
   fs::path kernel_log;           ///< all kernel messages go to this file; empty: nowhere
-  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
+  std::chrono::nanoseconds start_timeout = std::chrono::seconds(25);  ///< on an idle host
   Notice notice;  ///< told about waits (download, first boot)
 };
 
