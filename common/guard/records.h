@@ -60,7 +60,7 @@ struct GuardRequest {
         optional("latency_ratio", &GuardRequest::latency_ratio,
                  "How many times those of before they may be meanwhile."),
         optional("wait_limit_ms", &GuardRequest::wait_limit_ms,
-                 "How long a task that sleeps most of the time may wait for a CPU, ever; half of "
+                 "How long a task that sleeps most of the time may wait for a CPU, ever; twice "
                  "the watchdog's time if not given.")};
   }
 };

@@ -2,14 +2,16 @@
 // Bad policies, let in by a token signed for the purpose: the kernel ejects them, and the guard,
 // which goes on breathing meanwhile, draws the consequences.
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <sys/mman.h>
+#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <thread>
 
 #include "base/file.h"
-#include "guard/heartbeat.h"
+#include "base/time.h"
 #include "guard/processes.h"
 #include "guard/records.h"
 #include "vm/in_guest.h"
@@ -22,6 +24,34 @@ struct Bad {
   std::string name;
   std::string exit_kind;
 };
+/// Sleeps and wakes at real-time priority as the guard does, and sees what the machine below keeps
+/// even that from doing: on a busy host a guest stands still at times, and no guard can help it.
+class Control {
+ public:
+  Control() : thread_([this] { watch(); }) {}
+  ~Control() {
+    stop_ = true;
+    thread_.join();
+  }
+  /// The longest gap since the last call.
+  double max_gap_ms() { return double(max_gap_ns_.exchange(0)) / 1e6; }
+
+ private:
+  void watch() {
+    const sched_param param{50};
+    REQUIRE(sched_setscheduler(0, SCHED_FIFO, &param) == 0);
+    for (uint64_t last = monotonic_ns(); !stop_;) {
+      usleep(20'000);
+      const uint64_t now = monotonic_ns();
+      max_gap_ns_ = std::max<uint64_t>(max_gap_ns_, now - last);
+      last = now;
+    }
+  }
+  std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> max_gap_ns_{0};
+  std::thread thread_;
+};
+
 const std::vector<Bad> bad_ones = {{"never_dispatches", "stall"},
                                    {"init_fails", "runtime error"},
                                    {"init_task_fails", "runtime error"}};
@@ -40,27 +70,37 @@ TEST_CASE("in a guest: bad policies" * doctest::skip()) {
   const GuestCase guest;
   const fs::path objects = std::getenv("SCHEDCP_TEST_BAD");
   int64_t attaches = 0;
+  Control control;
   for (const auto& bad : bad_ones) {
     CAPTURE(bad.name);
     const std::string verdict =
         dump(to_json(guest.verdict(bad.name, objects / (bad.name + ".bpf.o"))));
+    control.max_gap_ms();
     const auto ran = call("schedcp-deploy", {"--no-canary", "--watch-time", "10s"}, verdict);
     INFO(ran.out, ran.err);
     REQUIRE(ran.exit.code == 1);
     const auto failed = document<Deployment>(ran);
     CHECK(failed.outcome == "failed");
-    CHECK(failed.evidence["exit"]["kind_name"] == bad.exit_kind);
-    // 1.5 times: the watchdog looks every half of its time.
-    const double after = failed.evidence["ejected_after_ms"], limit = failed.evidence["timeout_ms"];
-    CHECK(after <= 1.5 * limit + 500);
-    const double gap = failed.evidence["heartbeat"]["max_gap_ms"];
-    CHECK(gap <= 200);
+    REQUIRE(failed.evidence.contains("exit"));
+    CHECK(failed.evidence.at("exit").at("kind_name") == bad.exit_kind);
+    const double after = failed.evidence.at("ejected_after_ms"),
+                 limit = failed.evidence.at("timeout_ms");
+    const double gap = failed.evidence.at("heartbeat").at("max_gap_ms");
+    const double stood_still = control.max_gap_ms();
+    if (stood_still < 100) {
+      CHECK(after <= 1.5 * limit + 200);  // the watchdog looks every half of its time
+      CHECK(gap <= 200);
+    } else {
+      WARN(after <= 1.5 * limit + 200);
+      CHECK(after <= 3 * limit + 10 * stood_still);
+      CHECK(gap <= 200 + 3 * stood_still);
+    }
     CHECK(failed.breaker->state == "open");
     CHECK(guest.kernel().state == "disabled");
     CHECK(scheduler_holders().empty());
     CHECK(find_guards().empty());
     MESSAGE(bad.name, ": ", failed.reason, "; ejected after ms ", after, ", longest gap between ",
-            "heartbeats ms ", gap);
+            "heartbeats ms ", gap, ", of a control ms ", stood_still);
     // One that fails before it is enabled does not count among the enabled.
     attaches += bad.name == "never_dispatches";
     guest.expect_attaches(attaches);

@@ -80,7 +80,7 @@ TEST_CASE("in a guest: deployed, seen and rolled back" * doctest::skip()) {
   const pid_t guard = pid_t(deployment.guard_pid.value());
   CHECK(sched_getscheduler(guard) == SCHED_FIFO);
   CHECK(getsid(guard) != getsid(0));
-  MESSAGE("times: ", dump(deployment.evidence["times"]));
+  MESSAGE("times: ", dump(deployment.evidence.at("times")));
 
   const auto status = call("schedcp-deploy", {"status"});
   CHECK(status.exit.code == 0);

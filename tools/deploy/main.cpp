@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
   program.option("--latency-ratio", options.latency_ratio, "RATIO",
                  "How many times those of before they may be meanwhile.");
   program.option("--wait-limit", options.wait_limit, "DURATION",
-                 "Take it out whenever a task that mostly sleeps waits so long for a CPU (half of "
+                 "Take it out whenever a task that mostly sleeps waits so long for a CPU (twice "
                  "the watchdog's time if not given).");
   program.flag("--dry-run", options.dry_run, "Check everything, load nothing.");
   program.reads<Verdict, Measurement>().writes<Deployment>();

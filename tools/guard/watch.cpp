@@ -148,7 +148,7 @@ void Guard::probation() {
 
 void Guard::watch_once() {
   check_health();
-  const int64_t limit = request_.wait_limit_ms.value_or(in_.timeout_ms / 2);
+  const int64_t limit = request_.wait_limit_ms.value_or(int64_t{in_.timeout_ms} * 2);
   if (const double waiting = meter_->waiting_ms(); waiting > double(limit))
     throw Failure{fmt::format("tasks starve: a light one has waited {:.0f} ms for a CPU", waiting),
                   {}};
