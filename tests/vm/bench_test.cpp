@@ -88,10 +88,12 @@ TEST_CASE("runs do not see each other's files, and see what was prepared") {
 
 TEST_CASE("a workload that fails, or is not there, makes no number") {
   const auto failing = bench({"--policy", "fifo", "--", "sh", "-c", "echo no luck >&2; exit 9"});
+  INFO(failing.err);
   CHECK(failing.exit.code == 3);
   CHECK(failing.out.empty());
   CHECK(failing.err.find("the command failed with exit code 9: no luck") != std::string::npos);
   const auto absent = bench({"--policy", "fifo", "--", "no-such-program"});
+  INFO(absent.err);
   CHECK(absent.exit.code == 3);
   CHECK(absent.err.find("cannot run 'no-such-program': command not found") != std::string::npos);
 }
