@@ -24,7 +24,7 @@ constexpr int64_t kStressTimeoutMs = 3000;
 /// It looks every half of its time, so a stall shows after 1.5 times it at the latest.
 constexpr double kOutlast = 1.75;
 /// Loading, or straining beyond its own time, that takes longer than this hangs.
-constexpr auto kPatience = 90s;
+constexpr auto kPatience = 180s;  // the guest gives up by itself before that
 
 /// The last lines of the guest's console that say why it died.
 std::string last_words(const std::string& console) {

@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kWall = 30s;
+constexpr auto kWallInVm = 360s;  // without KVM a compiler needs minutes to be read and emulated
 constexpr rlim_t kCpuSeconds = 20;
 constexpr rlim_t kMemory = rlim_t{2} << 30;  // address space; clang needs some 300 MB for vmlinux.h
 constexpr rlim_t kFile = rlim_t{16} << 20;
@@ -109,13 +110,13 @@ bool did_not_start(const RunResult& result) {
 
 SandboxResult run_in_vm(const SandboxJob& job, const std::string& why) {
   Spawn spawn;
-  spawn.argv = {(bin_dir() / "schedcp-vm").string(), "--root", "--timeout", "60s", "--"};
+  spawn.argv = {(bin_dir() / "schedcp-vm").string(), "--root", "--timeout", "300s", "--"};
   for (auto& word : wrapped(job)) spawn.argv.push_back(std::move(word));
-  const RunResult result = run(spawn, job.input, 120s);
+  const RunResult result = run(spawn, job.input, kWallInVm);
   if (result.timed_out || result.exit.code >= 124 || did_not_start(result))
     throw unable("cannot compile in a sandbox: bubblewrap cannot start here (" +
                      printable(why, 120) + "), and schedcp-vm failed (" +
-                     printable(result.err, 160) + ")",
+                     printable(result.err.substr(0, result.err.find('\n')), 160) + ")",
                  "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 "
                  "user.max_user_namespaces=10000; 'schedcp-doctor' shows what is missing");
   return {result, "schedcp-vm"};
@@ -133,7 +134,8 @@ SandboxResult run_sandboxed(const SandboxJob& job) {
   spawn.limits = limits();
   spawn.in_child = group.join();
   const RunResult result = run(spawn, job.input, kWall);
-  if (!result.timed_out && did_not_start(result)) return run_in_vm(job, result.err.substr(7));
+  if (!result.timed_out && did_not_start(result))
+    return run_in_vm(job, result.err.substr(7, result.err.find('\n') - 7));
   return {result, "bubblewrap"};
 }
 
