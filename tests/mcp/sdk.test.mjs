@@ -159,7 +159,8 @@ test('with --read-only nothing is offered that changes anything', async (t) => {
   const { tools } = await client.listTools();
   assert.ok(tools.every((one) => one.annotations.readOnlyHint && !one.annotations.destructiveHint));
   const names = tools.map((one) => one.name);
-  assert.ok(!names.includes('schedcp_rollback'));
+  assert.ok(!names.includes('schedcp_rollback') && !names.includes('schedcp_profile'));
+  assert.ok(tools.every((one) => !one.inputSchema.properties.command), 'nothing runs a command');
   const deploy = tools.find((one) => one.name === 'schedcp_deploy');
   assert.deepEqual(deploy.inputSchema.properties.subcommand.enum, ['status']);
   const refused = await call(client, 'schedcp_deploy', { subcommand: 'again' });
