@@ -78,8 +78,8 @@ TEST_CASE("a policy that dies midway is dropped, and why is said") {
 
 TEST_CASE("runs do not see each other's files, and see what was prepared") {
   const auto [result, m] =
-      measure({"--policy", "fifo", "--runs", "1", "--prepare", "echo 42 > /tmp/prepared", "--metric",
-               "value (\\d+)", "--better", "higher", "--", "sh", "-c",
+      measure({"--policy", "fifo", "--runs", "1", "--prepare", "echo 42 > /tmp/prepared",
+               "--metric", "value (\\d+)", "--better", "higher", "--", "sh", "-c",
                "test ! -e /tmp/mark && touch /tmp/mark && echo value $(cat /tmp/prepared)"});
   REQUIRE(m.arms.size() == 2);
   CHECK(m.arms[1].metric->median == 42);
