@@ -73,8 +73,8 @@ async function tokens() {
   };
 }
 
-// Each token three ways: by schedcp-deploy, by the guard itself, and by the guard as a user who has
-// nothing but the guard's capabilities.
+// Each token by schedcp-deploy; some also by the guard itself, and by the guard as a user who has
+// nothing but the guard's capabilities (tests/vm/deploy_token_test.cpp tries all of its own so).
 const script = String.raw`
 cd "$1"
 guard=$2/libexec/schedcp/schedcp-guard
@@ -89,6 +89,7 @@ for file in *.verdict; do
   schedcp-deploy --format json < $file > /tmp/out 2> /tmp/err; echo "deploy $name $?"
   echo "why $name $(head -n 1 /tmp/err)"
   grep -q . /tmp/out && echo "spoke $name"
+  case $name in expired|knobs|key|none|other) ;; *) continue ;; esac
   "$guard" < $name.request > /tmp/out 2> /tmp/err; echo "guard $name $?"
   as /tmp/own/guard < $name.own > /tmp/out 2> /tmp/err; echo "user $name $?"
 done
@@ -121,15 +122,16 @@ test('what jose makes opens the kernel only when it is the right thing', async (
 
   const out = execFileSync(bin('schedcp-vm'),
     ['--root', '--', 'sh', '-c', script, 'sh', room, build, verdict.object.path],
-    { env, encoding: 'utf8', timeout: 280_000 });
+    { env, encoding: 'utf8', timeout: 450_000 });
   const lines = out.trim().split('\n');
+  const direct = ['expired', 'knobs', 'key', 'none', 'other'];
   const expected = Object.keys(why).flatMap((name) =>
-    ['deploy', 'guard', 'user'].map((way) => `${way} ${name} 4`));
+    (direct.includes(name) ? ['deploy', 'guard', 'user'] : ['deploy']).map((way) => `${way} ${name} 4`));
   assert.deepEqual(lines.filter((line) => /^(deploy|guard|user|spoke) (?!good)/.test(line)).sort(),
     expected.sort(), out);
   for (const [name, reason] of Object.entries(why))
     assert.match(lines.find((line) => line.startsWith(`why ${name} `)), reason);
   assert.deepEqual(lines.slice(-7), [
-    `audit ${2 * Object.keys(why).length}`, 'enable_seq 0', 'state disabled',
+    `audit ${Object.keys(why).length + direct.length}`, 'enable_seq 0', 'state disabled',
     'deploy good 0', 'state enabled fifo', 'rollback 0', 'state disabled'], out);
 });
