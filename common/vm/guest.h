@@ -14,6 +14,7 @@ struct Vm::Guest {
   AccelChoice accel;
   VmOptions options;
   bool restored = false;
+  bool lost = false;  ///< a command could not be killed
 };
 
 }  // namespace schedcp

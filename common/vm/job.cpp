@@ -126,6 +126,9 @@ class Source {
 
 JobResult Vm::run(const Job& job) {
   SCHEDCP_ASSERT(!job.argv.empty());
+  if (guest_->lost)
+    throw GuestError("the guest is of no use: its last command could not be killed",
+                     guest_->machine->console());
   Machine& machine = *guest_->machine;
   JobResult result;
   Sink out(job.stdout_fd, result.out, job.limit, "stdout");
@@ -179,7 +182,11 @@ JobResult Vm::run(const Job& job) {
     const uint64_t now = monotonic_ns();
     if (now >= give_up) {
       if (interrupted()) throw Interrupted{interrupted()};
-      throw GuestError("the command cannot be killed", machine.console());
+      // Late by now, whatever it does: that is the answer, and this guest's end.
+      guest_->lost = true;
+      result.code = 128 + SIGKILL;
+      result.signal = SIGKILL;
+      return result;
     }
     if (now >= deadline) {
       result.timed_out = true;
