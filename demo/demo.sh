@@ -30,7 +30,7 @@ verdicts() {
 say "1. What can this machine do?"
 type_in 'schedcp-doctor --format text | head -n 20' || true
 
-say "2. Profile the workload: 39 short jobs and one that is half of all the work, 40 processes of gzip."
+say "2. Profile the workload: 39 short jobs and one that is half of all the work, 40 processes that compress."
 # One instance; the ones measured later are others. Without the right to use BPF, do it in the VM.
 type_in 'schedcp-profile -- long-tail --seed 1 > profile.json'
 if ! grep -q '"hints":\[{' profile.json; then
