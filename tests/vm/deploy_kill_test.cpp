@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <random>
 #include <thread>
 
+#include "base/text.h"
 #include "base/time.h"
 #include "guard/processes.h"
 #include "guard/records.h"
@@ -88,7 +90,7 @@ TEST_CASE("the guard is killed 50 times at random moments: the default scheduler
 TEST_CASE("in a guest: the guard is killed" * doctest::skip()) {
   const GuestCase guest;
   const Load load;
-  const std::string verdict = dump(to_json(guest.verdict("fifo")));
+  const Verdict verdict = guest.verdict("fifo");
   const std::vector<std::string> phases = {"starting", "canary", "attaching", "probation",
                                            "running"};
   std::mt19937 random(1);
@@ -99,17 +101,27 @@ TEST_CASE("in a guest: the guard is killed" * doctest::skip()) {
     const std::string& phase = phases[size_t(i) % phases.size()];
     CAPTURE(i);
     CAPTURE(phase);
-    std::vector<std::string> options = {"--canary-time", "300ms", "--watch-time", "200ms"};
+    // The guard itself, as deploy starts it: 50 starts of one more program would only take time.
+    GuardRequest request;
+    request.policy = verdict.candidate.policy.name;
+    request.object = verdict.object->path;
+    request.token = *verdict.token;
+    request.canary.time_ms = 300;
+    request.watch_ms = 200;
     // Every other time with tasks of the load as canaries: they are in the policy when it goes.
-    if (i / int(phases.size()) % 2)
-      for (const pid_t pid : load.pids())
-        options.insert(options.end(), {"--canary-pid", std::to_string(pid)});
+    if (i / int(phases.size()) % 2) {
+      request.canary.on = "pids";
+      request.canary.pids.assign(load.pids().begin(), load.pids().end());
+    }
+    const int64_t seq = guest.kernel().enable_seq;
     std::atomic<bool> over{false};
     RunResult ran;
     std::thread deployer([&] {
-      ran = call("schedcp-deploy", options, verdict);
+      ran = run({.argv = {SCHEDCP_BUILD_DIR "/libexec/schedcp/schedcp-guard"}},
+                dump(to_json_value(request)), std::chrono::seconds(200));
       if (ran.exit.code != 0) over = true;
     });
+    const uint64_t began = monotonic_ns();
     const auto record = wait_for_phase(phase, over);
     if (!record) {
       deployer.join();
@@ -118,11 +130,23 @@ TEST_CASE("in a guest: the guard is killed" * doctest::skip()) {
     usleep(useconds_t(random() % 200'000));
     const auto at = read_record<GuardRecord>(run_dir / kGuardRecord);
     ++killed_in[at ? at->phase : "?"];
+    const double waited_ms = double(monotonic_ns() - began) / 1e6;
     REQUIRE(kill(pid_t(record->pid), SIGKILL) == 0);
     const uint64_t start = monotonic_ns();
+    // First the process, then the kernel: an attach under way ends before its process does.
+    CHECK(wait_gone({pid_t(record->pid), uint64_t(record->start)}, std::chrono::seconds(10)));
     CHECK(wait_disabled(std::chrono::seconds(10)));
     disabled_ms.push_back(double(monotonic_ns() - start) / 1e6);
     deployer.join();
+    // What it said it attached, and one more if it was killed before it could say so.
+    const int64_t enabled = guest.kernel().enable_seq - seq;
+    int64_t said = 0;
+    for (const auto& line : split(ran.out, '\n')) said += line.find("\"attached\"") != line.npos;
+    CHECK(enabled >= said);
+    CHECK(enabled <= said + 1);
+    // Seen at once, should the guest itself not survive.
+    fprintf(stderr, "kill %d in %s after %.0f ms: disabled in %.0f ms\n", i + 1,
+            at ? at->phase.c_str() : "?", waited_ms, disabled_ms.back());
     CHECK(load.all_alive());
     for (int n = 0; n < 200 && !find_guards().empty(); ++n) usleep(20'000);
     CHECK(find_guards().empty());
