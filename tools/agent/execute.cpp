@@ -32,18 +32,25 @@ const Arm* arm_of(const Measurement& measurement, const std::string& policy) {
   return nullptr;
 }
 
-/// Cost over the default's: below 1 is better, whichever way the metric goes.
+/// Cost over the default's: below 1 is better, whichever way the metric goes. Of what was not
+/// measured enough to tell, nothing is known: 1.
 double cost(const Measurement& measurement, const Arm& arm) {
-  if (!arm.ratio || arm.verdict == "failed") return 1e9;
+  if (arm.verdict == "failed") return 1e9;
+  if (!arm.ratio) return 1;
   return measurement.better == "lower" ? arm.ratio->median : 1 / std::max(arm.ratio->median, 1e-9);
 }
 
-std::string times(const Measurement& measurement) {
-  std::string text;
-  for (const auto& arm : measurement.arms)
-    if (arm.ratio && arm.verdict != "baseline")
-      text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", arm.name, arm.ratio->median);
-  return text.empty() ? "nothing that counts" : text;
+/// Every policy's outcome in a few words each.
+std::string outcomes(const Measurement& measurement) {
+  std::vector<std::string> words;
+  for (const auto& arm : measurement.arms) {
+    if (arm.verdict == "baseline") continue;
+    const std::string why = arm.drop_reasons.empty() ? "" : " (" + arm.drop_reasons[0] + ")";
+    words.push_back(arm.name + (arm.verdict == "failed" ? " failed" + printable(why, 120)
+                                : arm.ratio ? fmt::format(" {:.3f}", cost(measurement, arm))
+                                            : " not told in the time given"));
+  }
+  return join(words, ", ");
 }
 
 Measurement measure(const std::vector<Verdict>& verdicts, int64_t pairs, Duration limit,
@@ -118,7 +125,8 @@ std::vector<Verdict> halve(std::vector<Verdict> verdicts, int64_t pairs, Journey
   verdicts.resize((all + 1) / 2);
   std::erase_if(verdicts, [&](const Verdict& verdict) { return cost_of(verdict) > hopeless; });
   journey.done(fmt::format("{} pair{} of runs each, cost over the default's: {}; {} of {} left",
-                           pairs, pairs == 1 ? "" : "s", times(measurement), verdicts.size(), all));
+                           pairs, pairs == 1 ? "" : "s", outcomes(measurement), verdicts.size(),
+                           all));
   return verdicts;
 }
 
