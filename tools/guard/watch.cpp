@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The policy in the kernel. Each look at it is three reads of sysfs and one of a map, 20 times a
+// The policy in the kernel. Each look at it is three reads of sysfs and one of a map, 12 times a
 // second; what decides is the kernel's word, not that this process is still alive.
 #include <fmt/format.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 namespace schedcp {
 namespace {
 
-constexpr int look_ms = 50;
+constexpr int look_ms = 80;  // more than 10 times a second
 constexpr double probation_floor_us = 30'000;  ///< latencies below this are nobody's concern
 constexpr int strikes_to_fail = 3;
 constexpr int most_reloads = 5;
