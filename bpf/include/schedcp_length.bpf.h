@@ -58,11 +58,12 @@ static bool beats(u32 ratio, u32 other);
 
 /* One task; written by whichever CPU has the task in hand, so never by two at once. */
 struct task_length {
-	u64 queued_at; /* when it was last put on a queue */
-	u64 slept_at;  /* when it last went to sleep, 0 once awake */
-	u64 credit;    /* CPU time in ns left to use from FRESH */
-	u64 used;      /* sum_exec_runtime when it last started to run */
-	u32 newborn;   /* a process that has not called exec yet */
+	u64 queued_at;		   /* when it was last put on a queue */
+	u64 slept_at;		   /* when it last went to sleep, 0 once awake */
+	u64 credit;		   /* CPU time in ns left to use from FRESH */
+	u64 used;		   /* sum_exec_runtime when it last started to run */
+	u32 newborn;		   /* a process that has not called exec yet */
+	struct schedcp_comm birth; /* its name when it was forked: the one that forked it */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -257,6 +258,17 @@ static __always_inline s32 length_select_cpu(struct task_struct *p, s32 prev_cpu
 	return cpu;
 }
 
+/* Whether p has taken a name of its own since it was forked, and a hint tells its length. */
+static bool told_by_name(struct task_struct *p, const struct task_length *length)
+{
+	struct schedcp_comm comm;
+
+	comm_of(p, &comm);
+	if (!__builtin_memcmp(&comm, &length->birth, sizeof(comm)))
+		return false;
+	return bpf_map_lookup_elem(&lengths, &comm);
+}
+
 static __always_inline void length_enqueue(struct task_struct *p, u64 enq_flags)
 {
 	u64 slice = slice_us * NSEC_PER_USEC;
@@ -273,6 +285,12 @@ static __always_inline void length_enqueue(struct task_struct *p, u64 enq_flags)
 	if (length)
 		length->queued_at = bpf_ktime_get_ns();
 	STAT_INC(enqueued);
+	/* The credit is for becoming known; who is known needs it no more. */
+	if (length && length->newborn && length->credit && told_by_name(p, length)) {
+		length->newborn = false;
+		length->credit = 0;
+		fresh = false;
+	}
 	if (fresh) {
 		if (length && length->credit && slice > length->credit)
 			slice = length->credit > NSEC_PER_MSEC ? length->credit : NSEC_PER_MSEC;
@@ -444,12 +462,21 @@ static __always_inline s32 length_init_task(struct task_struct *p, struct scx_in
 {
 	struct task_length *length =
 	    bpf_task_storage_get(&tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct task_length *parent;
 
 	if (!length)
 		return -12; /* ENOMEM */
 	if (args->fork) {
 		length->newborn = p->pid == p->tgid;
+		comm_of(p, &length->birth);
 		length->credit = fresh_us * NSEC_PER_USEC * (length->newborn ? 3 : 1);
+		/*
+		 * Who starts others goes on doing so: the longest job cannot go first while the one
+		 * that is to start it waits behind the short ones.
+		 */
+		parent = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+		if (parent && parent->credit < fresh_us * NSEC_PER_USEC)
+			parent->credit = fresh_us * NSEC_PER_USEC;
 	}
 	return 0;
 }
