@@ -57,11 +57,11 @@ type_in 'schedcp-verify < candidates.json > verdicts.json'
 verdicts verdicts.json
 
 say "5. Measure them against the default scheduler, in a microVM; sizes are drawn afresh each run."
-type_in 'schedcp-bench --target vm -- long-tail < verdicts.json > named.json' || true
+type_in 'schedcp-bench --target vm -- long-tail < verdicts.json > named.json' || [ $? -eq 1 ]
 schedcp-bench show < named.json
 
 say "6. The same batch with all 40 jobs under one command name: nothing tells the long one apart."
-type_in 'schedcp-bench --target vm -- long-tail --one-name < verdicts.json > one-name.json' || true
+type_in 'schedcp-bench --target vm -- long-tail --one-name < verdicts.json > one-name.json' || [ $? -eq 1 ]
 schedcp-bench show < one-name.json
 
 say "7. Deploy the winner: canary, then everything; kill its guard; go back. In the microVM, as root there."
