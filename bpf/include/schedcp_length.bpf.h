@@ -37,6 +37,10 @@ KNOB(
     "A waking task whose length differs from a running one's by this factor, in the direction that "
     "runs first, takes its CPU; 0 never does.");
 
+KNOB(u64, lead_ms, 500, "0..10000",
+     "CPU time in milliseconds a task that starts others may use ahead of those it started, until "
+     "it sleeps.");
+
 HINT(lengths, 4096, "Expected CPU time of tasks by command name, in 1/1000 of the median task's.");
 
 #define FRESH 0
@@ -61,8 +65,10 @@ struct task_length {
 	u64 queued_at;		   /* when it was last put on a queue */
 	u64 slept_at;		   /* when it last went to sleep, 0 once awake */
 	u64 credit;		   /* CPU time in ns left to use from FRESH */
-	u64 used;		   /* sum_exec_runtime when it last started to run */
+	u64 lead;		   /* and how much of it from the head, while it starts others */
+	u64 used;		   /* sum_exec_runtime up to which it was charged */
 	u32 newborn;		   /* a process that has not called exec yet */
+	u32 starts_others;	   /* it has forked since it last slept */
 	struct schedcp_comm birth; /* its name when it was forked: the one that forked it */
 };
 struct {
@@ -294,6 +300,8 @@ static __always_inline void length_enqueue(struct task_struct *p, u64 enq_flags)
 	if (fresh) {
 		if (length && length->credit && slice > length->credit)
 			slice = length->credit > NSEC_PER_MSEC ? length->credit : NSEC_PER_MSEC;
+		if (length && length->starts_others && length->lead)
+			enq_flags |= SCX_ENQ_HEAD;
 		scx_insert(p, FRESH, slice, enq_flags);
 	} else {
 		ratio = expected_ratio(p);
@@ -400,6 +408,17 @@ static __always_inline void length_dispatch(s32 cpu, struct task_struct *prev)
 		STAT_INC(dispatched);
 }
 
+/* What p has used since the last time this was called, or since it began to run. */
+static __always_inline void charge(const struct task_struct *p, struct task_length *length)
+{
+	u64 used = p->se.sum_exec_runtime - length->used;
+
+	length->used = p->se.sum_exec_runtime;
+	length->credit = length->credit > used ? length->credit - used : 0;
+	if (length->starts_others)
+		length->lead = length->lead > used ? length->lead - used : 0;
+}
+
 /* Became runnable: sleeping earns credit back. */
 static __always_inline void length_runnable(struct task_struct *p)
 {
@@ -412,6 +431,9 @@ static __always_inline void length_runnable(struct task_struct *p)
 	length->slept_at = 0;
 	if (length->credit < full)
 		length->credit = full - length->credit < slept ? full : length->credit + slept;
+	full = lead_ms * NSEC_PER_MSEC;
+	if (length->lead < full)
+		length->lead = full - length->lead < slept ? full : length->lead + slept;
 }
 
 static __always_inline void length_running(struct task_struct *p)
@@ -438,20 +460,22 @@ static __always_inline void length_stopping(struct task_struct *p, bool runnable
 	if (state)
 		state->busy = 0;
 	if (length) {
-		u64 used = p->se.sum_exec_runtime - length->used;
-
-		length->credit = length->credit > used ? length->credit - used : 0;
-		if (!runnable)
+		charge(p, length);
+		if (!runnable) {
 			length->slept_at = bpf_ktime_get_ns();
+			length->starts_others = 0;
+		}
 	}
 }
 
-/* A newborn that has called exec has its name now: put it where that belongs at once. */
+/* A newborn that has its name now, by exec or by taking one: put it where that belongs at once. */
 static __always_inline void length_tick(struct task_struct *p)
 {
 	struct task_length *length = length_of(p);
 
-	if (!length || !length->newborn || (p->flags & PF_FORKNOEXEC))
+	if (!length || !length->newborn)
+		return;
+	if ((p->flags & PF_FORKNOEXEC) && !told_by_name(p, length))
 		return;
 	length->newborn = 0;
 	length->credit = 0;
@@ -463,6 +487,7 @@ static __always_inline s32 length_init_task(struct task_struct *p, struct scx_in
 	struct task_length *length =
 	    bpf_task_storage_get(&tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct task_length *parent;
+	struct task_struct *current;
 
 	if (!length)
 		return -12; /* ENOMEM */
@@ -470,13 +495,20 @@ static __always_inline s32 length_init_task(struct task_struct *p, struct scx_in
 		length->newborn = p->pid == p->tgid;
 		comm_of(p, &length->birth);
 		length->credit = fresh_us * NSEC_PER_USEC * (length->newborn ? 3 : 1);
+		length->lead = lead_ms * NSEC_PER_MSEC;
 		/*
 		 * Who starts others goes on doing so: the longest job cannot go first while the one
 		 * that is to start it waits behind the short ones.
 		 */
-		parent = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
-		if (parent && parent->credit < fresh_us * NSEC_PER_USEC)
-			parent->credit = fresh_us * NSEC_PER_USEC;
+		current = bpf_get_current_task_btf();
+		parent = bpf_task_storage_get(&tasks, current, NULL, 0);
+		if (parent) {
+			charge(current, parent);
+			parent->starts_others = 1;
+			parent->newborn = 0;
+			if (parent->credit < fresh_us * NSEC_PER_USEC)
+				parent->credit = fresh_us * NSEC_PER_USEC;
+		}
 	}
 	return 0;
 }
