@@ -189,6 +189,12 @@ static __always_inline void scx_set_vtime(struct task_struct *p, u64 vtime)
 		p->scx.dsq_vtime = vtime;
 }
 
+/*
+ * Zero, but the kernel's verifier does not know: a counter that starts from it makes a loop that is
+ * walked twice, where one that starts from 0 is walked as often as it may turn.
+ */
+static volatile u32 unknown_zero;
+
 /* Nanoseconds; cheap, and not comparable to the nanosecond between CPUs. */
 static __always_inline u64 scx_now(void)
 {

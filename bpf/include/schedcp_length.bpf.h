@@ -320,7 +320,8 @@ static void collect_aged(u64 now)
 	u64 limit = starvation_ms * NSEC_PER_MSEC;
 	bool none = scx_bpf_dsq_nr_queued(AGED) <= 0;
 	struct task_struct *p;
-	u32 seen = 0, moved = 0;
+	u32 seen = unknown_zero;
+	bool moved = false;
 
 	if (before(now, next_scan))
 		return;
@@ -335,7 +336,7 @@ static void collect_aged(u64 now)
 			continue;
 		scx_move_set_slice(BPF_FOR_EACH_ITER, aged_slice_us * NSEC_PER_USEC);
 		if (scx_move(BPF_FOR_EACH_ITER, p, AGED, 0))
-			moved++;
+			moved = true;
 	}
 	bpf_rcu_read_unlock();
 	if (moved && none)
@@ -347,7 +348,7 @@ static bool stays(struct task_struct *prev, s32 cpu, u32 ratio)
 {
 	struct task_struct *p;
 	bool first = true;
-	u32 seen = 0;
+	u32 seen = unknown_zero;
 
 	bpf_rcu_read_lock();
 	bpf_for_each (scx_dsq, p, ORDERED, 0) {

@@ -5,11 +5,15 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -62,6 +66,44 @@ uint32_t hint_value(const LengthHint& hint) {
         fmt::format("hint for '{}': the ratio must be above 0", printable(hint.comm)));
   return uint32_t(std::clamp(std::round(hint.ratio * 1000), 1.0, 1e9));
 }
+
+/// What the running kernel has, read once: it does not change, and takes 0.2 s where emulated.
+const KernelTypes& types_of_this_kernel(const std::string& table) {
+  static std::mutex mutex;
+  static std::map<std::string, KernelTypes> known;
+  const std::lock_guard lock(mutex);
+  if (const auto found = known.find(table); found != known.end()) return found->second;
+  const auto raw = try_read_file("/sys/kernel/btf/vmlinux");
+  if (!raw)
+    throw unable("this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+                 "use a kernel with CONFIG_DEBUG_INFO_BTF");
+  return known.emplace(table, find_kernel_types(*raw, table)).first->second;
+}
+
+/// This thread without CAP_SYS_ADMIN while this lives: loading takes CAP_BPF and CAP_PERFMON only,
+/// as in schedcp-guard. Who has more makes libbpf read the types of every kernel module, which no
+/// policy uses and which takes 0.3 s where emulated.
+class WithoutAdmin {
+ public:
+  WithoutAdmin() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    if (syscall(SYS_capget, &header, before_)) return;
+    __user_cap_data_struct now[2] = {before_[0], before_[1]};
+    now[0].effective &= ~(1U << CAP_SYS_ADMIN);
+    const auto has = [&](int cap) { return now[cap / 32].effective >> (cap % 32) & 1; };
+    if (has(CAP_BPF) && has(CAP_PERFMON)) changed_ = syscall(SYS_capset, &header, now) == 0;
+  }
+  ~WithoutAdmin() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    if (changed_) syscall(SYS_capset, &header, before_);
+  }
+  WithoutAdmin(const WithoutAdmin&) = delete;
+  WithoutAdmin& operator=(const WithoutAdmin&) = delete;
+
+ private:
+  __user_cap_data_struct before_[2] = {};
+  bool changed_ = false;
+};
 
 }  // namespace
 
@@ -143,11 +185,7 @@ void Policy::Impl::set_member(const char* member, T value) {
 
 void Policy::Impl::fit_kernel(const LoadOptions& options) {
   const Ops& ops = object.ops();
-  const auto raw = try_read_file("/sys/kernel/btf/vmlinux");
-  if (!raw)
-    throw unable("this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
-                 "use a kernel with CONFIG_DEBUG_INFO_BTF");
-  const auto [members, known_flags] = find_kernel_types(*raw, ops.type);
+  const auto& [members, known_flags] = types_of_this_kernel(ops.type);
   if (members.empty()) throw unable(fmt::format("this kernel has no {}", ops.type));
   for (const auto& [member, function] : ops.callbacks) {
     if (members.contains(member)) continue;
@@ -202,6 +240,7 @@ void Policy::Impl::refused(int error, const LibbpfLog& said) {
 
 void Policy::Impl::load() {
   LibbpfLog said;
+  const WithoutAdmin only_what_it_takes;
   const uint64_t start = monotonic_ns();
   const int error = -bpf_object__load(bpf);
   load_time = std::chrono::nanoseconds(monotonic_ns() - start);
@@ -366,6 +405,18 @@ const PolicyObject& Policy::object() const { return impl_->object; }
 const std::string& Policy::name() const { return impl_->object.ops().name; }
 uint32_t Policy::timeout_ms() const { return impl_->timeout_ms; }
 const std::vector<std::string>& Policy::left_out() const { return impl_->left_out; }
+std::map<std::string, uint64_t> Policy::verified_instructions() const {
+  std::map<std::string, uint64_t> verified;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl_->bpf) {
+    bpf_prog_info info{};
+    uint32_t size = sizeof(info);
+    if (bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+      verified[bpf_program__name(program)] = info.verified_insns;
+  }
+  return verified;
+}
+
 std::chrono::nanoseconds Policy::load_time() const { return impl_->load_time; }
 
 }  // namespace schedcp

@@ -100,6 +100,8 @@ class Policy {
   uint32_t timeout_ms() const;      ///< as loaded; 30000 when the policy sets none
   /// Members, flags and kfuncs of the object that this kernel lacks and that were left out.
   const std::vector<std::string>& left_out() const;
+  /// By program, how many instructions the kernel's verifier walked: what loading costs.
+  std::map<std::string, uint64_t> verified_instructions() const;
   std::chrono::nanoseconds load_time() const;  ///< the kernel's verifier and JIT
 
  private:

@@ -26,6 +26,7 @@ namespace {
 
 constexpr size_t kMaxWorkers = 256;
 constexpr uint64_t kMs = 1000000;
+constexpr const char* kHog = "hog";
 
 void sleep_ns(uint64_t ns) {
   const timespec time{time_t(ns / 1000000000), long(ns % 1000000000)};
@@ -63,6 +64,7 @@ void pin(pid_t pid, int cpu) {
 
 struct Load::Slot {
   std::atomic<uint64_t> wants_since;  ///< 0: does not want a CPU now
+  std::atomic<uint64_t> not_before;   ///< waiting counts from this moment on only
   std::atomic<uint64_t> longest;      ///< longest wait the worker saw itself, ns
   std::atomic<uint64_t> rounds;
   int pid;
@@ -71,11 +73,17 @@ struct Load::Slot {
 
   /// It runs: whatever it waited since `wants_since` is over.
   void running() {
-    const uint64_t now = monotonic_ns(), since = wants_since.load(std::memory_order_relaxed);
-    if (since && now > since && now - since > longest.load(std::memory_order_relaxed))
-      longest.store(now - since, std::memory_order_relaxed);
+    const uint64_t now = monotonic_ns(), wait = waited_by(now);
+    if (wait > longest.load(std::memory_order_relaxed))
+      longest.store(wait, std::memory_order_relaxed);
     wants_since.store(now, std::memory_order_relaxed);
     rounds.fetch_add(1, std::memory_order_relaxed);
+  }
+  /// How long it has been waiting at `now`, ns.
+  uint64_t waited_by(uint64_t now) const {
+    const uint64_t wants = wants_since.load(std::memory_order_relaxed);
+    const uint64_t since = std::max(wants, not_before.load(std::memory_order_relaxed));
+    return wants && now > since ? now - since : 0;
   }
   /// It will want a CPU at `when`; until then it waits for nothing.
   void due(uint64_t when) { wants_since.store(when, std::memory_order_relaxed); }
@@ -92,7 +100,7 @@ Load::Load(bool hotplug) : start_(make_pipe()) {
   if (memory == MAP_FAILED) throw system_error("cannot share memory with the load");
   shared_ = static_cast<Shared*>(memory);
   const int cpus = online_cpus();
-  for (int i = 0; i < cpus + 1; ++i) spawn("hog", spin);
+  for (int i = 0; i < cpus + 1; ++i) spawn(kHog, spin);
   for (int i = 0; i < cpus; ++i) spawn("pinned hog", pinned, i);
   for (int i = 0; i < 2; ++i) spawn("niced hog", niced, i ? 5 : -5);
   for (int i = 0; i < 3; ++i) spawn("changed task", victim);
@@ -149,9 +157,9 @@ void Load::measure() {
   const uint64_t now = monotonic_ns();
   for (size_t i = 0; i < max_ms_.size(); ++i) {
     Slot& slot = shared_->slots[i];
-    const uint64_t since = slot.wants_since.load(std::memory_order_relaxed);
-    uint64_t wait = slot.longest.load(std::memory_order_relaxed);
-    if (since && now > since) wait = std::max(wait, now - since);
+    if (paused_ && !is_hog(slot)) continue;
+    const uint64_t wait =
+        std::max(slot.longest.load(std::memory_order_relaxed), slot.waited_by(now));
     max_ms_[i] = std::max(max_ms_[i], double(wait) / kMs);
   }
 }
@@ -159,12 +167,25 @@ void Load::measure() {
 void Load::reset() {
   const uint64_t now = monotonic_ns();
   for (size_t i = 0; i < max_ms_.size(); ++i) {
-    // Waiting that began before counts from now on only.
-    uint64_t since = shared_->slots[i].wants_since.load();
-    if (since && since < now) shared_->slots[i].wants_since.compare_exchange_strong(since, now);
+    shared_->slots[i].not_before = now;
     shared_->slots[i].longest = 0;
     max_ms_[i] = 0;
   }
+}
+
+bool Load::is_hog(const Slot& slot) { return std::strcmp(slot.kind, kHog) == 0; }
+
+void Load::pause_all_but_hogs() {
+  paused_ = true;
+  for (size_t i = 0; i < shared_->count; ++i)
+    if (!is_hog(shared_->slots[i])) kill(-shared_->slots[i].pid, SIGSTOP);
+}
+
+void Load::resume() {
+  reset();  // before they run and count the pause as a wait
+  for (size_t i = 0; i < shared_->count; ++i)
+    if (!is_hog(shared_->slots[i])) kill(-shared_->slots[i].pid, SIGCONT);
+  paused_ = false;
 }
 
 std::vector<Wait> Load::waits() const {

@@ -38,6 +38,7 @@ Json check_kernel(const Plan& plan, const std::string& object, const std::string
     result["policy"] = policy.name();
     result["timeout_ms"] = policy.timeout_ms();
     result["load_ns"] = policy.load_time().count();
+    result["verified_instructions"] = policy.verified_instructions();
     result["left_out"] = policy.left_out();
   } catch (const RejectedByKernel& error) {
     constexpr size_t kTail = 6000;

@@ -72,12 +72,16 @@ class Load {
   void start();
   void measure();  ///< note how long each has been waiting by now; call every some 20 ms
   void reset();    ///< forget waits so far
+  /// Only the plain hogs go on; the others stop, and are not measured, until resume().
+  void pause_all_but_hogs();
+  void resume();
   /// Per kind of load, longest first.
   std::vector<Wait> waits() const;
 
  private:
   struct Shared;
   struct Slot;
+  static bool is_hog(const Slot& slot);
   void spawn(const char* kind, void (*work)(Load&, Slot&), int argument = 0);
   template <class Step>
   static void forever(Slot& slot, Step&& step);
@@ -97,6 +101,7 @@ class Load {
   std::pair<Fd, Fd> start_;  ///< workers read, we close
   std::vector<int> pids_;
   std::vector<double> max_ms_;
+  bool paused_ = false;
 };
 
 Json check_kernel(const Plan& plan, const std::string& object, const std::string& what);

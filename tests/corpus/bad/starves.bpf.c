@@ -7,7 +7,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define LIGHT 0
 #define HEAVY 1
 
-KNOB(u64, light_ms, 50, "1..100000", "CPU time below which a task counts as light.");
+KNOB(u64, light_ms, 1000, "1..100000", "CPU time below which a task counts as light.");
 
 void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
 {
