@@ -6,13 +6,14 @@ JOBS ?= $(shell nproc)
 T ?= .
 CLANG_FORMAT ?= clang-format-19
 CLANG_TIDY ?= clang-tidy-19
+PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
-.PHONY: all help deps configure kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
+.PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
         sanitize bench install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
-	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,25 +25,28 @@ configure:
 	@[ -f $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=$(TYPE) \
 	  -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_OPTIONS)
 
+build-tests: configure
+	@cmake --build $(BUILD) -j $(JOBS)
+
 kernel: all  ## Fetch the guest kernel, once; afterwards everything works offline
 	@$(BUILD)/bin/schedcp-vm kernel fetch
 
 demo: deps kernel  ## The whole story, on this machine, in some minutes
 	@demo/demo.sh $(BUILD)
 
-test: deps kernel  ## All tests
+test: deps kernel build-tests  ## All tests
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -R '$(T)'
 
-test-unit: all  ## Unit tests only: under a minute
+test-unit: build-tests  ## Unit tests only: under a minute
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -L unit -R '$(T)'
 
-test-cli: all  ## Contracts of the programs: bad input, formats, exit codes
+test-cli: build-tests  ## Contracts of the programs: bad input, formats, exit codes
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -L cli -R '$(T)'
 
-test-vm: kernel  ## The programs inside a kernel with sched_ext
+test-vm: kernel build-tests  ## The programs inside a kernel with sched_ext
 	@ctest --test-dir $(BUILD) --output-on-failure -L vm -R '$(T)'
 
-test-mcp: kernel  ## Official MCP client and jose against our programs
+test-mcp: kernel build-tests  ## Official MCP client and jose against our programs
 	@ctest --test-dir $(BUILD) --output-on-failure -L mcp -R '$(T)'
 
 check: tidy  ## Format and lint
@@ -51,7 +55,7 @@ check: tidy  ## Format and lint
 format:  ## Format everything
 	@$(OURS) | xargs $(CLANG_FORMAT) -i
 
-tidy: all
+tidy: build-tests
 	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 $(CLANG_TIDY) -p $(BUILD) --quiet 2>/dev/null
 
 sanitize: deps  ## Unit and cli tests under AddressSanitizer and UBSan

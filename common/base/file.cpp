@@ -112,7 +112,8 @@ void make_directories(const fs::path& path, mode_t mode) {
   if (path.empty() || fs::is_directory(path)) return;
   make_directories(path.parent_path(), mode);
   if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
-    throw system_error("cannot make the directory " + quoted(path));
+    throw system_error("cannot make the directory " + quoted(path), errno,
+                       "who may write there? --state-dir and SCHEDCP_STATE_DIR name another place");
 }
 
 TempDir::TempDir(std::string_view prefix, const fs::path& parent) {

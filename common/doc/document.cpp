@@ -133,7 +133,8 @@ std::vector<Json> parse_stream(std::string_view text, const std::string& what) {
       throw usage_error(
           what + (cut ? " ends in the middle of a document (line " : " is not JSON (line ") +
               std::to_string(line) + (cut ? ")" : ", column " + std::to_string(column) + ")"),
-          cut ? "the program before this one failed or was stopped" : "");
+          cut ? "the program before this one failed or was stopped"
+              : "documents are what schedcp programs print with --format json");
     }
     at = end;
   }

@@ -33,7 +33,7 @@ std::string string_at(std::string_view table, uint64_t offset) {
 }  // namespace
 
 void ElfFile::broken(const std::string& why) const {
-  throw usage_error(fmt::format("cannot read '{}': {}", what_, why));
+  throw usage_error(fmt::format("cannot read '{}': {}", what_, why), kWhatPoliciesAre);
 }
 
 ElfFile::ElfFile(std::string_view bytes, const std::string& what) : what_(what) {

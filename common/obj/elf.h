@@ -10,6 +10,10 @@
 
 namespace schedcp {
 
+/// What to do about a file that is none.
+inline constexpr const char* kWhatPoliciesAre =
+    "a policy is NAME.bpf.c, or what clang -g -target bpf makes of it";
+
 struct ElfSection {
   std::string name;
   uint32_t type = 0;

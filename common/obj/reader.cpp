@@ -79,7 +79,7 @@ ObjectReader::ObjectReader(PolicyObject& object, const std::string& what)
     : object_(object), what_(what), elf_(object.bytes_, what) {}
 
 void ObjectReader::broken(const std::string& why) const {
-  throw usage_error(fmt::format("cannot read '{}': {}", what_, why));
+  throw usage_error(fmt::format("cannot read '{}': {}", what_, why), kWhatPoliciesAre);
 }
 
 void ObjectReader::read() {

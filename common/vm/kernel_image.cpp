@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vm/kernel_image.h"
 
+#include <unistd.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace schedcp {
 namespace {
 
 constexpr size_t kMaxImage = size_t{1} << 29;
+constexpr const char* kOthers = "'schedcp-vm kernel list' shows those there are";
 
 template <typename T>
 T at(std::string_view data, size_t offset) {
@@ -88,19 +90,21 @@ std::string underscored(std::string name) {
 }  // namespace
 
 std::string extract_vmlinux(const fs::path& image) {
-  std::string data = read_file(image, kMaxImage);
+  if (access(image.c_str(), R_OK) != 0)
+    throw system_error("cannot read kernel image '" + image.string() + "'", errno, kOthers);
+  const std::string data = read_file(image, kMaxImage);
   const std::string what = "kernel image '" + image.string() + "'";
   if (is_elf64(data)) return data;
   // Documentation/arch/x86/boot.rst: the setup header and, from protocol 2.08 on, the payload.
   if (at<uint16_t>(data, 0x1fe) != 0xaa55 || data.substr(0x202, 4) != "HdrS" ||
       at<uint16_t>(data, 0x206) < 0x208)
-    throw unable("cannot use " + what + ": neither a bzImage nor an ELF image");
+    throw unable("cannot use " + what + ": neither a bzImage nor an ELF image", kOthers);
   const size_t sectors = at<uint8_t>(data, 0x1f1);
   const size_t start = (sectors ? sectors + 1 : 5) * 512 + at<uint32_t>(data, 0x248);
   const size_t length = at<uint32_t>(data, 0x24c);
-  if (start + length > data.size()) throw unable("cannot use " + what + ": it is truncated");
+  if (start + length > data.size()) throw unable("cannot use " + what + ": it is truncated", kOthers);
   std::string elf = decompress(std::string_view(data).substr(start, length), what);
-  if (!is_elf64(elf)) throw unable("cannot use " + what + ": its payload is no ELF image");
+  if (!is_elf64(elf)) throw unable("cannot use " + what + ": its payload is no ELF image", kOthers);
   return elf;
 }
 

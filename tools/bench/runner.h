@@ -22,7 +22,9 @@ std::regex metric_expression(const std::string& text);
 /// A run whose command failed: no number. `what` says how it ended.
 struct CommandFailed : Error {
   explicit CommandFailed(const std::string& what, ExitCode code = ExitCode::unable)
-      : Error(code, what) {}
+      : Error(code, what,
+              code == ExitCode::timeout ? "--max-time gives it longer"
+                                        : "only a command that succeeds can be measured") {}
 };
 
 class Runner {

@@ -65,8 +65,9 @@ int run_in_guest(Program& program, const RunOptions& options) {
     }
     const JobResult result = vm.run(job);
     if (result.timed_out)
-      throw timed_out("the command did not end in " +
-                      human_duration(double(options.timeout->count())));
+      throw timed_out(
+          "the command did not end in " + human_duration(double(options.timeout->count())),
+          "--timeout gives it longer");
     if (result.error) {
       const std::string why = strerror(result.error);
       if (!result.what.empty())
@@ -74,7 +75,8 @@ int run_in_guest(Program& program, const RunOptions& options) {
                     result.what + " '" + fs::current_path().string() + "' in the guest: " + why);
       if (result.error == ENOENT)
         throw Error(ExitCode::not_found,
-                    "cannot run '" + options.command[0] + "': command not found");
+                    "cannot run '" + options.command[0] + "': command not found",
+                    "is it spelt right, and on the PATH?");
       program.warn("cannot run '" + options.command[0] + "': " + why);
       return 126;
     }
