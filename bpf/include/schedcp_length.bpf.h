@@ -8,13 +8,19 @@
  * run already, since who has outlived the median is no median task; else it is the median, 1000.
  *
  * Three queues, each shared by all CPUs:
- *   FRESH    tasks that have used little CPU since they were born or woke: newborns must get to
- *            exec before their name tells anything, light sleepers should not wait, and kernel
- *            threads always count as such, since others wait for them (the watchdog is one). First
- *            come, first served; a task's credit for it is fresh_us and grows back with a quarter
- * of the time it sleeps. ORDERED  the rest, by length. AGED     tasks that waited in ORDERED longer
- * than starvation_ms, moved here by a scan. They alternate with FRESH, and get a short turn. A
- * running task whose slice ends stays when it comes before the head of ORDERED, so long jobs are
+ *
+ * - FRESH: tasks that have used little CPU since they were born or woke: newborns must get to their
+ *   name before it tells anything, light sleepers should not wait, and kernel threads always count
+ *   as such, since others wait for them (the watchdog is one). First come, first served; a task's
+ *   credit for it is fresh_us and grows back with a quarter of the time it sleeps. A task that
+ *   starts others goes first, for lead_ms: what it is about to start may be what should run first.
+ *
+ * - ORDERED: the rest, by length.
+ *
+ * - AGED: tasks that waited in ORDERED longer than starvation_ms, moved here by a scan. They
+ *   alternate with FRESH, and get a short turn.
+ *
+ * A running task whose slice ends stays when it comes before the head of ORDERED, so long jobs are
  * not rotated. It even stays when AGED has tasks, for a quarter of starvation_ms, to let other CPUs
  * serve them first; after that it must go too.
  */
@@ -28,8 +34,7 @@ KNOB(u64, fresh_us, 8000, "0..100000",
      "CPU time in microseconds a task may use ahead of the order after its birth or a long sleep.");
 KNOB(u64, starvation_ms, 1000, "100..10000",
      "A task that waited this many milliseconds is served out of order; keep it below a third of "
-     "the "
-     "watchdog's time.");
+     "the watchdog's time.");
 KNOB(u64, aged_slice_us, 4000, "1000..20000",
      "Slice in microseconds of a task served out of order.");
 KNOB(

@@ -3,7 +3,7 @@
 //
 //   long-tail [--seed N] [--one-name] [--jobs N] [--scale N]
 //
-// Each job is a process of its own that compresses (zlib, level 9): one to nine parts of a text
+// Each job is a process of its own that compresses (zlib, level 9): one to eight parts of a text
 // for a short job, as many as all the others have together for the long one. How long each is and
 // when its turn to be started comes are drawn from the seed. The short ones call themselves
 // `shrink`, the long one `archive`; with --one-name all are `compress` and nobody can tell them
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
   if (jobs < 2 || jobs > 1000 || scale < 1 || scale > 1000) number(nullptr);
 
   std::mt19937_64 random(seed);
-  std::uniform_int_distribution<int> parts(1, 9);
+  std::uniform_int_distribution<int> parts(1, 8);
   std::vector<int> sizes(static_cast<size_t>(jobs));
   int all = 0;
   for (size_t i = 1; i < sizes.size(); ++i) all += sizes[i] = parts(random) * int(scale);
