@@ -29,7 +29,7 @@ build-tests: configure
 	@cmake --build $(BUILD) -j $(JOBS)
 
 kernel: all  ## Fetch the guest kernel, once; afterwards everything works offline
-	@$(BUILD)/bin/schedcp-vm kernel fetch
+	@$(BUILD)/bin/schedcp-vm kernel list | grep -q . || $(BUILD)/bin/schedcp-vm kernel fetch
 
 demo: deps kernel  ## The whole story, on this machine, in some minutes
 	@demo/demo.sh $(BUILD)

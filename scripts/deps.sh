@@ -82,4 +82,4 @@ if [ -n "$from_backports" ]; then
     $apt install -y --no-install-recommends $from_backports >&2
   fi
 fi
-say "done"
+say "done in $SECONDS s, downloads included"
