@@ -105,7 +105,7 @@ double KpiMeter::waiting_ms() const {
 }
 
 void KpiMeter::probe() {
-  be_ordinary();
+  be_subject();
   while (!stop_) {
     const uint64_t due = monotonic_ns() + probe_ns;
     due_ns_ = due;

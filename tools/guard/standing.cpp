@@ -73,6 +73,11 @@ void be_ordinary() {
   sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
+void be_subject() {
+  if (unshare(CLONE_FILES) == 0) close_range(0, ~0U, 0);
+  be_ordinary();
+}
+
 void be_fifo(int priority) {
   const sched_param param{priority};
   sched_setscheduler(0, SCHED_FIFO, &param);

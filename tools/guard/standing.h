@@ -30,6 +30,11 @@ void take_standing();
 void be_ordinary();
 void be_fifo(int priority);
 
+/// Make the calling thread one that a policy schedules, for as long as it lives: ordinary, and
+/// without the guard's files. A killed guard's link is closed when the last thread that shares it
+/// is gone, and this one may wait long for the CPU that going takes.
+void be_subject();
+
 /// Beats from a thread of its own for as long as it lives. Where `file` cannot be made it beats in
 /// memory only.
 class Pulse {

@@ -48,7 +48,7 @@ class OwnTasks {
  private:
   static constexpr size_t kCount = 4;
   void live(size_t i) {
-    be_ordinary();
+    be_subject();
     tids_[i] = pid_t(syscall(SYS_gettid));
     while (!stop_) {
       const uint64_t until = monotonic_ns() + 500'000;
