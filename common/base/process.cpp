@@ -97,8 +97,9 @@ std::optional<fs::path> find_program(const std::string& name) {
 Child::Child(const Spawn& spawn) : group_(spawn.own_group) {
   SCHEDCP_ASSERT(!spawn.argv.empty());
   const auto program = find_program(spawn.argv[0]);
-  if (!program) throw unable("cannot run '" + spawn.argv[0] + "': command not found",
-                             "is it spelt right, and on the PATH?");
+  if (!program)
+    throw unable("cannot run '" + spawn.argv[0] + "': command not found",
+                 "is it spelt right, and on the PATH?");
   std::vector<std::string> arguments = spawn.argv, env = environment(spawn);
   const auto argv = pointers(arguments);
   const auto envp = pointers(env);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Progress: a bar for people on a terminal's stderr; for the program that started us (schedcp-mcp) a
-// line of JSON on the descriptor that $SCHEDCP_PROGRESS_FD names: {"done":0.4,"what":"stress"}.
+// Progress: a bar for people on a terminal's stderr; for the program that started us (schedcp-mcp)
+// a line of JSON on the descriptor that $SCHEDCP_PROGRESS_FD names: {"done":0.4,"what":"stress"}.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>

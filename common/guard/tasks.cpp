@@ -44,10 +44,9 @@ size_t put_back_all(const MovedRecord& moved) {
   for (const auto& task : moved.tasks)
     if (policy_of(pid_t(task.tid)) == kSchedExt &&
         start_of(pid_t(task.tid)) == uint64_t(task.start))
-      count += set_policy(pid_t(task.tid),
-                          task.policy == SCHED_BATCH || task.policy == SCHED_IDLE
-                              ? int(task.policy)
-                              : SCHED_OTHER);
+      count += set_policy(pid_t(task.tid), task.policy == SCHED_BATCH || task.policy == SCHED_IDLE
+                                               ? int(task.policy)
+                                               : SCHED_OTHER);
   // Children inherit the policy: what is there now and was not before came from ours. Twice, for
   // those that were being forked during the first look.
   for (int round = 0; round < 2; ++round)
@@ -98,7 +97,7 @@ size_t MovedTasks::move(const std::vector<pid_t>& tids) {
     const auto start = start_of(tid);
     if (!start || (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE))
       continue;
-    struct stat at {};
+    struct stat at{};
     if (geteuid() != 0 && stat(("/proc/" + std::to_string(tid)).c_str(), &at) == 0 &&
         at.st_uid != getuid() && std::find(own.begin(), own.end(), tid) == own.end())
       throw denied("cannot move task " + std::to_string(tid) + ": it belongs to another account",

@@ -50,10 +50,7 @@ class Statement {
   /// The next row, or false.
   bool step();
   /// Step to the end; for statements without rows.
-  void run() {
-    while (step())
-      ;
-  }
+  void run() { while (step()); }
   bool null(int column) const;
   int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
   double real(int column) const { return sqlite3_column_double(handle_.get(), column); }

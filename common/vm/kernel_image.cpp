@@ -102,7 +102,8 @@ std::string extract_vmlinux(const fs::path& image) {
   const size_t sectors = at<uint8_t>(data, 0x1f1);
   const size_t start = (sectors ? sectors + 1 : 5) * 512 + at<uint32_t>(data, 0x248);
   const size_t length = at<uint32_t>(data, 0x24c);
-  if (start + length > data.size()) throw unable("cannot use " + what + ": it is truncated", kOthers);
+  if (start + length > data.size())
+    throw unable("cannot use " + what + ": it is truncated", kOthers);
   std::string elf = decompress(std::string_view(data).substr(start, length), what);
   if (!is_elf64(elf)) throw unable("cannot use " + what + ": its payload is no ELF image", kOthers);
   return elf;

@@ -8,9 +8,9 @@
  * from finished tasks of the same name; schedcp_length.bpf.h tells how, and how waiting is bounded.
  *
  * Where it wins: a batch of finite jobs whose long ones can be told by name. 39 short jobs and one
- * that is about half of all the work, on 2 emulated CPUs: 1.30 times as fast as EEVDF, both over the
- * bound that no scheduler can beat ([1.22, 1.33], 6 pairs; make demo measures it anew). A perfect
- * schedule would be 1.44 times as fast. It was made with this very batch at hand.
+ * that is about half of all the work, on 2 emulated CPUs: 1.30 times as fast as EEVDF, both over
+ * the bound that no scheduler can beat ([1.22, 1.33], 6 pairs; make demo measures it anew). A
+ * perfect schedule would be 1.44 times as fast. It was made with this very batch at hand.
  *
  * Where it hurts: anything that uses more than a fifth of a CPU and is not long waits behind what
  * is, up to starvation_ms. Nice values count for nothing. When nothing tells the jobs apart it is

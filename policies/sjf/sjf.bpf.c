@@ -7,8 +7,8 @@
  * hints or from finished tasks of the same name; who has run past the median without either is
  * taken to be as long as it has run. schedcp_length.bpf.h tells how, and how waiting is bounded.
  *
- * Meant for: mean completion time and response of batches with mixed lengths, builds with many small
- * compilations, queues of requests of known kinds. No figure shows it yet.
+ * Meant for: mean completion time and response of batches with mixed lengths, builds with many
+ * small compilations, queues of requests of known kinds. No figure shows it yet.
  *
  * Where it hurts: the long job ends last, so the makespan of a batch with one long job is the worst
  * possible: about as late as EEVDF's or later; ljf is for that. Nice values count for nothing. A

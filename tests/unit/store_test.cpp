@@ -137,7 +137,9 @@ TEST_CASE("a workload keeps its newest features") {
 TEST_CASE("tables of every earlier version are brought up to date") {
   for (int64_t version = 0; version < store_version(); ++version) {
     TempDir dir;
-    { Store store = write_store(dir); }
+    {
+      Store store = write_store(dir);
+    }
     {
       Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
       if (version < 2) db.run("DROP TABLE experiences; DROP TABLE workloads");
@@ -157,7 +159,9 @@ TEST_CASE("tables of every earlier version are brought up to date") {
 
 TEST_CASE("tables of a newer schedcp are refused") {
   TempDir dir;
-  { Store store = write_store(dir); }
+  {
+    Store store = write_store(dir);
+  }
   {
     Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
     db.run("PRAGMA user_version = 99");
@@ -183,7 +187,9 @@ TEST_CASE("writers at the same time lose nothing") {
 
 TEST_CASE("a writer killed in a transaction corrupts nothing and leaves nothing half done") {
   TempDir dir;
-  { Store store = write_store(dir); }
+  {
+    Store store = write_store(dir);
+  }
   for (int round = 0; round < 5; ++round) {
     auto [read_end, write_end] = make_pipe();
     const pid_t child = in_child([&] {
@@ -213,7 +219,9 @@ TEST_CASE("a writer killed in a transaction corrupts nothing and leaves nothing 
 
 TEST_CASE("writers killed at any moment lose nothing they had committed") {
   TempDir dir;
-  { Store store = write_store(dir); }
+  {
+    Store store = write_store(dir);
+  }
   int64_t confirmed = 0;
   for (int round = 0; round < 10; ++round) {
     auto [read_end, write_end] = make_pipe();

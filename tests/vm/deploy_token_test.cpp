@@ -89,9 +89,8 @@ std::vector<Wrong> wrong_verdicts(const GuestCase& guest) {
   wrong.push_back({"another policy", token([](Token& t) { t.sub = "vtime"; })});
   wrong.push_back({"other flags", token([](Token& t) { t.flags ^= 2; })});
   wrong.push_back({"signed for a knob", token([](Token& t) { t.knobs["slice_us"] = 777; })});
-  wrong.push_back({"signed for hints", token([](Token& t) {
-                     t.hints = hints_digest({{"cc", 2}});
-                   })});
+  wrong.push_back(
+      {"signed for hints", token([](Token& t) { t.hints = hints_digest({{"cc", 2}}); })});
 
   Verdict with = token({});
   with.candidate.knobs = {{"slice_us", 777}};

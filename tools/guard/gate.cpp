@@ -28,7 +28,7 @@ Error refused(const std::string& reason) {
 /// The file's bytes, read once. Nothing but a regular file: a pipe could block us for ever.
 std::string read_object(const std::string& path) {
   const Fd fd = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  struct stat at {};
+  struct stat at{};
   if (fstat(fd.get(), &at) != 0 || !S_ISREG(at.st_mode))
     throw unable("cannot read '" + path + "': not a regular file");
   std::string bytes = read_all(fd.get(), max_object_bytes, "'" + path + "'");

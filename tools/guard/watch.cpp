@@ -18,7 +18,7 @@
 namespace schedcp {
 namespace {
 
-constexpr int look_ms = 80;  // more than 10 times a second
+constexpr int look_ms = 80;                    // more than 10 times a second
 constexpr double probation_floor_us = 30'000;  ///< latencies below this are nobody's concern
 constexpr int strikes_to_fail = 3;
 constexpr int most_reloads = 5;

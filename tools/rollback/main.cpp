@@ -16,7 +16,7 @@ namespace {
 /// The header of the deployment on stdin. An empty stdin is as good as none. A socket is none: that
 /// is what a remote shell leaves there, and it would never end.
 Header header_from_stdin() {
-  struct stat in {};
+  struct stat in{};
   if (!Program::stdin_has_documents() || fstat(0, &in) != 0 ||
       !(S_ISFIFO(in.st_mode) || S_ISREG(in.st_mode)))
     return {};

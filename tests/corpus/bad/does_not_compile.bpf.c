@@ -11,6 +11,6 @@ void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.name = "does_not_compile",
+    .enqueue = (void *)bad_enqueue,
+    .name = "does_not_compile",
 };

@@ -9,7 +9,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init_task, struct task_struct *p, struct scx_in
 	return -12;
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -17,8 +16,8 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.init_task = (void *)bad_init_task,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "init_task_fails",
+    .init_task = (void *)bad_init_task,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "init_task_fails",
 };

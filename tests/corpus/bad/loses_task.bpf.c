@@ -1,4 +1,5 @@
-/* caught by: static (a path of enqueue without insert), else stress. Tasks without a record are dropped. */
+/* caught by: static (a path of enqueue without insert), else stress. Tasks without a record are
+ * dropped. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -32,7 +33,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init)
 	return scx_bpf_create_dsq(SHARED, -1);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -40,10 +40,10 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.dispatch = (void *)bad_dispatch,
-	.init = (void *)bad_init,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "loses_task",
+    .enqueue = (void *)bad_enqueue,
+    .dispatch = (void *)bad_dispatch,
+    .init = (void *)bad_init,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "loses_task",
 };

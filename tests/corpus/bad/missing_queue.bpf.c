@@ -1,4 +1,5 @@
-/* caught by: static (a queue that is never created), else stress. Inserts into a queue that init does not create. */
+/* caught by: static (a queue that is never created), else stress. Inserts into a queue that init
+ * does not create. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -16,7 +17,6 @@ void BPF_STRUCT_OPS(bad_dispatch, s32 cpu, struct task_struct *prev)
 	scx_move_to_local(SHARED);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -24,9 +24,9 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.dispatch = (void *)bad_dispatch,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "missing_queue",
+    .enqueue = (void *)bad_enqueue,
+    .dispatch = (void *)bad_dispatch,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "missing_queue",
 };

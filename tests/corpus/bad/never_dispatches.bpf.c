@@ -1,4 +1,5 @@
-/* caught by: static (a queue that nothing drains), else stress. Tasks go into a queue and no CPU ever takes one. */
+/* caught by: static (a queue that nothing drains), else stress. Tasks go into a queue and no CPU
+ * ever takes one. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -20,7 +21,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init)
 	return scx_bpf_create_dsq(SHARED, -1);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -28,10 +28,10 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.dispatch = (void *)bad_dispatch,
-	.init = (void *)bad_init,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "never_dispatches",
+    .enqueue = (void *)bad_enqueue,
+    .dispatch = (void *)bad_dispatch,
+    .init = (void *)bad_init,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "never_dispatches",
 };

@@ -19,7 +19,6 @@ void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
 	scx_insert(p, SCX_DSQ_GLOBAL, *slice, enq_flags);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -27,8 +26,8 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "rejected_by_kernel",
+    .enqueue = (void *)bad_enqueue,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "rejected_by_kernel",
 };

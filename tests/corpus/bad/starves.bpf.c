@@ -1,4 +1,4 @@
-/* caught by: stress. Strict priority: what has run little always goes first, so hogs wait for ever. */
+/* caught by: stress. Strict priority: what ran little always goes first, hogs wait for ever. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -31,7 +31,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init)
 	return error ?: scx_bpf_create_dsq(HEAVY, -1);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -39,10 +38,10 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.dispatch = (void *)bad_dispatch,
-	.init = (void *)bad_init,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "starves",
+    .enqueue = (void *)bad_enqueue,
+    .dispatch = (void *)bad_dispatch,
+    .init = (void *)bad_init,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "starves",
 };

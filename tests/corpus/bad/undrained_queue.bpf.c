@@ -1,4 +1,5 @@
-/* caught by: static (a queue that nothing drains), else stress. Heavy tasks go into a second queue that no CPU serves. */
+/* caught by: static (a queue that nothing drains), else stress. Heavy tasks go into a second queue
+ * that no CPU serves. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -26,7 +27,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init)
 	return error ?: scx_bpf_create_dsq(HEAVY, -1);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -34,10 +34,10 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.enqueue = (void *)bad_enqueue,
-	.dispatch = (void *)bad_dispatch,
-	.init = (void *)bad_init,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "undrained_queue",
+    .enqueue = (void *)bad_enqueue,
+    .dispatch = (void *)bad_dispatch,
+    .init = (void *)bad_init,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "undrained_queue",
 };

@@ -9,7 +9,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(bad_init)
 	return scx_bpf_create_dsq(0, -1);
 }
 
-
 void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 {
 	record_exit(info);
@@ -17,8 +16,8 @@ void BPF_STRUCT_OPS(bad_exit, struct scx_exit_info *info)
 
 SEC(".struct_ops.link")
 struct sched_ext_ops bad_ops = {
-	.init = (void *)bad_init,
-	.exit = (void *)bad_exit,
-	.timeout_ms = 3000,
-	.name = "wrong_licence",
+    .init = (void *)bad_init,
+    .exit = (void *)bad_exit,
+    .timeout_ms = 3000,
+    .name = "wrong_licence",
 };
