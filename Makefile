@@ -56,7 +56,8 @@ format:  ## Format everything
 	@$(OURS) | xargs $(CLANG_FORMAT) -i
 
 tidy: build-tests
-	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 $(CLANG_TIDY) -p $(BUILD) --quiet 2>/dev/null
+	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 $(CLANG_TIDY) -p $(BUILD) --quiet \
+	  --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-gch 2>/dev/null
 
 sanitize: deps  ## Unit and cli tests under AddressSanitizer and UBSan
 	@$(MAKE) BUILD=$(BUILD)-sanitize TYPE=Debug CMAKE_OPTIONS=-DSCHEDCP_SANITIZE=ON test-unit

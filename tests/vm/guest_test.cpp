@@ -59,6 +59,38 @@ TEST_CASE("a command runs in another kernel, one with sched_ext, and its exit co
   CHECK(lines[1] == "disabled");
 }
 
+TEST_CASE("once there is a kernel, no network is needed") {
+  Spawn spawn;
+  spawn.argv = {"unshare", geteuid() == 0 ? "-n" : "-rn", program, "--", "uname", "-s"};
+  const RunResult ran = run(spawn, {}, 300s);
+  INFO(ran.err);
+  CHECK(ran.exit.code == 0);
+  CHECK(ran.out == "Linux\n");
+}
+
+TEST_CASE("a full or read-only state directory is a cannot that says what to do") {
+  const auto ran = shell(
+      "mount -t tmpfs -o size=16k none /mnt && PATH=" SCHEDCP_BUILD_DIR
+      "/bin:$PATH; head -c 100000 /dev/zero > /mnt/fill 2> /dev/null; exec 2>&1;"
+      "schedcp-verify keygen --format text --state-dir /mnt; echo $?;"
+      "schedcp-search add --format text --state-dir /mnt " SCHEDCP_SOURCE_DIR
+      "/tests/corpus/bad/starves.bpf.c; echo $?; ls /mnt/keys; mount -o remount,ro /mnt;"
+      "schedcp-verify keygen --format text --state-dir /mnt/x; echo $?",
+      {"--root"});
+  CAPTURE(ran.out);
+  const auto lines = split(ran.out, '\n');
+  REQUIRE(lines.size() >= 9);
+  CHECK(lines[0] == "schedcp-verify: cannot write '/mnt/keys/signing.key': No space left on device");
+  CHECK(lines[1].starts_with("hint: "));
+  CHECK(lines[2] == "3");
+  CHECK(lines[3] == "schedcp-search: cannot write '/mnt/schedcp.db': database or disk is full");
+  CHECK(lines[4].starts_with("hint: "));
+  CHECK(lines[5] == "3");
+  CHECK(lines[6] == "schedcp-verify: cannot make the directory '/mnt/x': Read-only file system");
+  CHECK(lines[7].starts_with("hint: "));
+  CHECK(lines[8] == "3");
+}
+
 TEST_CASE("the host's files, directory and user are there; what is written is gone") {
   const TempDir dir("vm-test");
   write_file_atomic(dir.path() / "given", "from the host");
