@@ -50,13 +50,16 @@ bool appears(const fs::path& file, const std::string& word) {
 }  // namespace
 
 TEST_CASE("a command runs in another kernel, one with sched_ext, and its exit code is ours") {
-  const auto r = shell("cat /proc/sys/kernel/random/boot_id /sys/kernel/sched_ext/state; exit 7");
+  const auto r = shell(
+      "cat /proc/sys/kernel/random/boot_id /sys/kernel/sched_ext/state "
+      "/sys/kernel/sched_ext/enable_seq; exit 7");
   CHECK(r.exit.code == 7);
   const auto lines = split(r.out, '\n');
-  REQUIRE(lines.size() >= 2);
+  REQUIRE(lines.size() >= 3);
   CHECK(lines[0].size() == 36);
   CHECK(lines[0] != host_boot_id());
   CHECK(lines[1] == "disabled");
+  CHECK(lines[2] == "0");
 }
 
 TEST_CASE("once there is a kernel, no network is needed") {
@@ -69,18 +72,19 @@ TEST_CASE("once there is a kernel, no network is needed") {
 }
 
 TEST_CASE("a full or read-only state directory is a cannot that says what to do") {
-  const auto ran = shell(
-      "mount -t tmpfs -o size=16k none /mnt && PATH=" SCHEDCP_BUILD_DIR
-      "/bin:$PATH; head -c 100000 /dev/zero > /mnt/fill 2> /dev/null; exec 2>&1;"
-      "schedcp-verify keygen --format text --state-dir /mnt; echo $?;"
-      "schedcp-search add --format text --state-dir /mnt " SCHEDCP_SOURCE_DIR
-      "/tests/corpus/bad/starves.bpf.c; echo $?; ls /mnt/keys; mount -o remount,ro /mnt;"
-      "schedcp-verify keygen --format text --state-dir /mnt/x; echo $?",
-      {"--root"});
+  const auto ran =
+      shell("mount -t tmpfs -o size=16k none /mnt && PATH=" SCHEDCP_BUILD_DIR
+            "/bin:$PATH; head -c 100000 /dev/zero > /mnt/fill 2> /dev/null; exec 2>&1;"
+            "schedcp-verify keygen --format text --state-dir /mnt; echo $?;"
+            "schedcp-search add --format text --state-dir /mnt " SCHEDCP_SOURCE_DIR
+            "/tests/corpus/bad/starves.bpf.c; echo $?; ls /mnt/keys; mount -o remount,ro /mnt;"
+            "schedcp-verify keygen --format text --state-dir /mnt/x; echo $?",
+            {"--root"});
   CAPTURE(ran.out);
   const auto lines = split(ran.out, '\n');
   REQUIRE(lines.size() >= 9);
-  CHECK(lines[0] == "schedcp-verify: cannot write '/mnt/keys/signing.key': No space left on device");
+  CHECK(lines[0] ==
+        "schedcp-verify: cannot write '/mnt/keys/signing.key': No space left on device");
   CHECK(lines[1].starts_with("hint: "));
   CHECK(lines[2] == "3");
   CHECK(lines[3] == "schedcp-search: cannot write '/mnt/schedcp.db': database or disk is full");

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/file.h"
 #include "base/process.h"
 
 using namespace schedcp;
@@ -11,12 +12,17 @@ using namespace std::chrono_literals;
 
 TEST_CASE("in a guest a profile counts every task of a command, under the name it ended with") {
   const std::string bin = SCHEDCP_BUILD_DIR "/bin/";
+  const std::string boot_id = "/proc/sys/kernel/random/boot_id";
   const RunResult result =
-      run({.argv = {bin + "schedcp-vm", "--root", "--", bin + "schedcp-profile", "--level",
-                    "detailed", "--", "sh", "-c",
+      run({.argv = {bin + "schedcp-vm", "--root", "--", "sh", "-c",
+                    "\"$@\" && cat " + boot_id + " /sys/kernel/sched_ext/enable_seq >&2", "sh",
+                    bin + "schedcp-profile", "--level", "detailed", "--", "sh", "-c",
                     "for i in 1 2 3 4 5 6 7 8 9 10; do (exec true); done; sleep 0.1"}},
           {}, 300s);
   REQUIRE_MESSAGE(result.exit.ok(), result.err);
+  // Another kernel than the host's, in which nothing was attached.
+  CHECK(result.err.ends_with("\n0\n"));
+  CHECK(result.err.find(read_file(boot_id)) == result.err.npos);
   const auto profile = from_json<Profile>(Json::parse(result.out));
   CHECK(profile.machine.sched_ext);
   CHECK(profile.level == "detailed");

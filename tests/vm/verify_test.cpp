@@ -47,14 +47,14 @@ const Stage& stage(const Verdict& verdict, const std::string& name) {
   throw std::logic_error("unreachable");
 }
 
-/// The stress stage ran in a guest of its own, and attached exactly once.
-void check_evidence(const Stage& stress) {
+/// The stress stage ran in a guest of its own, and attached exactly so often.
+void check_evidence(const Stage& stress, int64_t attached = 1) {
   const Json& evidence = stress.evidence;
   CHECK(evidence["boot_id"].get<std::string>() !=
         try_read_file("/proc/sys/kernel/random/boot_id").value_or(""));
   CHECK(evidence["health_detached"]["enable_seq"].get<int64_t>() -
             evidence["health_before"]["enable_seq"].get<int64_t>() ==
-        1 + evidence["reloads"].get<int64_t>());
+        attached + evidence["reloads"].get<int64_t>());
   CHECK(evidence["health_detached"]["state"] == "disabled");
 }
 
@@ -92,12 +92,14 @@ TEST_CASE("a policy whose init fails is rejected with the kernel's reason") {
   CHECK_FALSE(verdict.token);
   CHECK(verdict.reason.starts_with("stress: "));
   CHECK(verdict.reason.find("ops.init() failed (-22)") != std::string::npos);
+  check_evidence(stage(verdict, "stress"), 0);
 }
 
 TEST_CASE("a policy whose init_task fails is rejected with the kernel's reason") {
   const auto [verdict, code] = verify({kBad + "init_task_fails.bpf.c"});
   CHECK(code == 1);
   CHECK(verdict.reason.find("ops.init_task() failed (-12)") != std::string::npos);
+  check_evidence(stage(verdict, "stress"), 0);
 }
 
 TEST_CASE("a policy that never dispatches is rejected, by the rules and by the watchdog") {
@@ -127,4 +129,5 @@ TEST_CASE("a policy that starves some tasks is rejected by strain alone") {
   CHECK(code == 1);
   CHECK(stage(verdict, "static").outcome == "passed");
   CHECK(verdict.reason.starts_with("stress: "));
+  check_evidence(stage(verdict, "stress"));
 }
