@@ -24,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (auto& s : strings) result.push_back(s.data());
   result.push_back(nullptr);
   return result;
@@ -85,7 +86,7 @@ std::optional<fs::path> find_program(const std::string& name) {
   std::string_view rest = path ? path : "/usr/local/bin:/usr/bin:/bin";
   while (!rest.empty()) {
     const size_t colon = std::min(rest.find(':'), rest.size());
-    const fs::path candidate = fs::path(rest.substr(0, colon)) / name;
+    fs::path candidate = fs::path(rest.substr(0, colon)) / name;
     std::error_code unreadable;  // a directory of PATH that is closed to us holds nothing for us
     if (!fs::is_directory(candidate, unreadable) && access(candidate.c_str(), X_OK) == 0)
       return candidate;
