@@ -114,7 +114,7 @@ TEST_CASE("in a guest: replaced and restored" * doctest::skip()) {
   REQUIRE(deploy(guest.verdict("fifo"), direct).exit.code == 0);
 
   const auto failed = deploy(guest.verdict("bad", std::getenv("SCHEDCP_TEST_BAD")), direct);
-  INFO(failed.out, failed.err);
+  INFO(failed.out, failed.err, try_read_file("/var/lib/schedcp/audit.jsonl").value_or(""));
   CHECK(failed.exit.code == 1);
   CHECK(document<Deployment>(failed).last_known_good == "fifo");
   CHECK(guest.kernel().ops == "fifo");
