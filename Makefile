@@ -59,7 +59,7 @@ tidy: build-tests
 	@git ls-files '*.cpp' | grep -v '^tests/' | xargs -P $(JOBS) -n 4 $(CLANG_TIDY) -p $(BUILD) --quiet \
 	  --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-gch 2>/dev/null
 
-sanitize: deps  ## Unit and cli tests under AddressSanitizer and UBSan
+sanitize: deps  ## Unit tests under AddressSanitizer and UBSan
 	@$(MAKE) BUILD=$(BUILD)-sanitize TYPE=Debug CMAKE_OPTIONS=-DSCHEDCP_SANITIZE=ON test-unit
 
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json

@@ -72,7 +72,7 @@ struct task_length {
 	u64 credit;		   /* CPU time in ns left to use from FRESH */
 	u64 lead;		   /* and how much of it from the head, while it starts others */
 	u64 used;		   /* sum_exec_runtime up to which it was charged */
-	u32 newborn;		   /* a process that has not called exec yet */
+	u32 newborn;		   /* a process without a name of its own yet */
 	u32 starts_others;	   /* it has forked since it last slept */
 	struct schedcp_comm birth; /* its name when it was forked: the one that forked it */
 };

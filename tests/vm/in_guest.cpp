@@ -31,7 +31,7 @@ void run_in_guest(const std::string& name,
                 "--memory",
                 "1024",
                 "--timeout",
-                "1400s",
+                "550s",
                 "--",
                 fs::read_symlink("/proc/self/exe").string(),
                 "--no-skip",
@@ -39,7 +39,7 @@ void run_in_guest(const std::string& name,
                 "--test-case=" + filter};
   spawn.set_env = environment;
   spawn.set_env.emplace_back(host_variable, read_file(boot_id));
-  const RunResult ran = run(spawn, {}, std::chrono::seconds(1440));
+  const RunResult ran = run(spawn, {}, std::chrono::seconds(590));
   if (ran.exit.ok()) {
     for (const auto& line : split(ran.out, '\n'))
       if (line.find("MESSAGE: ") != line.npos) MESSAGE(line.substr(line.find("MESSAGE: ") + 9));
