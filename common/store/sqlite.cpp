@@ -66,6 +66,17 @@ void Db::run(const std::string& sql) {
   if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail();
 }
 
+// SQLite refuses to change the mode, without asking the busy handler, while another reads or writes
+// the database: its own read lock could be what the other waits for. It holds none between tries.
+void Db::use_wal() {
+  for (int tries = 0;; ++tries) {
+    const int result =
+        sqlite3_exec(handle_.get(), "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+    if (result == SQLITE_OK) return;
+    if ((result & 0xff) != SQLITE_BUSY || !wait_for_lock(nullptr, tries)) fail();
+  }
+}
+
 void Statement::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int result =

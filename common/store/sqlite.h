@@ -22,6 +22,8 @@ class Db {
   Db(const std::string& name, int flags, std::string shown);
   /// Run statements that return nothing.
   void run(const std::string& sql);
+  /// Keep a write-ahead log beside the database from now on, as everyone does who opens it.
+  void use_wal();
   /// Rows that the last statement changed.
   int64_t changes() const { return sqlite3_changes64(handle_.get()); }
   int64_t last_row() const { return sqlite3_last_insert_rowid(handle_.get()); }

@@ -108,7 +108,7 @@ Store Store::open(const fs::path& dir, Access access) {
       throw unable("cannot write '" + path.string() + "': it is read-only",
                    "name another place with --state-dir");
     store.db_.run("PRAGMA foreign_keys = ON");
-    store.db_.run("PRAGMA journal_mode = WAL");
+    store.db_.use_wal();
     store.db_.run("PRAGMA synchronous = NORMAL");
     store.check();
     store.migrate();

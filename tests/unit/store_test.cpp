@@ -45,14 +45,15 @@ Experience experience(const std::string& workload, const std::string& policy) {
 
 Store write_store(const TempDir& dir) { return Store::open(dir.path(), Store::Access::write); }
 
-/// In a child: 0 when `work` returns, 77 when it throws.
+/// In a child: 0 when `work` returns, 77 when it throws, with the reason on stderr.
 pid_t in_child(const std::function<void()>& work) {
   const pid_t pid = fork();
   if (pid == 0) {
     try {
       work();
       _exit(0);
-    } catch (...) {
+    } catch (const std::exception& error) {
+      fprintf(stderr, "child: %s\n", error.what());
       _exit(77);
     }
   }
