@@ -14,8 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/error.h"
 #include "base/signal.h"
+#include "base/text.h"
 
 namespace schedcp {
 namespace {
@@ -79,6 +79,11 @@ void become(const Spawn& spawn, const std::string& program, char* const* argv, c
 
 }  // namespace
 
+Error no_such_command(const std::string& name, ExitCode code) {
+  return Error(code, "cannot run '" + printable(name) + "': command not found",
+               "is it spelt right, and on the PATH?");
+}
+
 std::optional<fs::path> find_program(const std::string& name) {
   if (name.find('/') != std::string::npos)
     return access(name.c_str(), X_OK) == 0 ? std::optional<fs::path>(name) : std::nullopt;
@@ -98,9 +103,7 @@ std::optional<fs::path> find_program(const std::string& name) {
 Child::Child(const Spawn& spawn) : group_(spawn.own_group) {
   SCHEDCP_ASSERT(!spawn.argv.empty());
   const auto program = find_program(spawn.argv[0]);
-  if (!program)
-    throw unable("cannot run '" + spawn.argv[0] + "': command not found",
-                 "is it spelt right, and on the PATH?");
+  if (!program) throw no_such_command(spawn.argv[0]);
   std::vector<std::string> arguments = spawn.argv, env = environment(spawn);
   const auto argv = pointers(arguments);
   const auto envp = pointers(env);

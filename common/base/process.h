@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 
 namespace schedcp {
@@ -87,6 +88,9 @@ struct RunResult {
 RunResult run(Spawn spawn, std::string_view input = {},
               std::optional<std::chrono::nanoseconds> timeout = std::nullopt,
               size_t limit = size_t{64} << 20);
+
+/// "cannot run 'x': command not found", in these words everywhere.
+Error no_such_command(const std::string& name, ExitCode code = ExitCode::unable);
 
 /// The full path of a program on PATH, or nothing.
 std::optional<fs::path> find_program(const std::string& name);

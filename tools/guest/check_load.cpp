@@ -182,6 +182,7 @@ void Load::pause_all_but_hogs() {
 }
 
 void Load::resume() {
+  if (!paused_) return;
   reset();  // before they run and count the pause as a wait
   for (size_t i = 0; i < shared_->count; ++i)
     if (!is_hog(shared_->slots[i])) kill(-shared_->slots[i].pid, SIGCONT);

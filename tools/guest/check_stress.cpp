@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Stress: attach the policy under load, let a few hogs run alone so that they have a history, watch
-// under full load for longer than the watchdog, take it out. Attaching
-// runs in a helper thread, because a policy that never dispatches keeps its loader inside attach;
-// everything else here is SCHED_FIFO and locked in memory, so no policy can stop it.
+// under full load for longer than the watchdog, take it out. Attaching runs in a helper thread,
+// because a policy that never dispatches keeps its loader inside attach; everything else here is
+// SCHED_FIFO and locked in memory, so no policy can stop it.
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -122,14 +122,10 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
   // A policy that goes by what tasks have used shows what it does to heavy ones only once there are
   // some: without this, all would still look alike when the strain ends.
   if (reason.empty()) load->pause_all_but_hogs();
-  bool paused = reason.empty();
   while (reason.empty()) {
     lateness.sleep(20ms);
     const double attached_s = double(monotonic_ns() - attached) / 1e9;
-    if (paused && attached_s > kHistory_s) {
-      load->resume();
-      paused = false;
-    }
+    if (attached_s > kHistory_s) load->resume();
     load->measure();
     log.read();
     health = policy->health();
@@ -153,7 +149,6 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
     if (!waited.empty() && attached_s > waited_at + 0.6 * watchdog_s) break;
     if (waited.empty() && attached_s > kHistory_s + seconds) break;
   }
-  if (paused) load->resume();
   if (reason.empty()) reason = waited;
   // The kernel fills the record while it takes the policy out; it may still be at that.
   for (int i = 0; i < 250 && !health.ok && !health.exit; ++i) {

@@ -46,8 +46,7 @@ void check(const ProfileOptions& options) {
   if (options.duration && options.duration->count() <= 0)
     throw usage_error("--duration: must be longer than nothing");
   if (!options.command.empty() && !find_program(options.command[0]))
-    throw unable("cannot run '" + printable(options.command[0]) + "': command not found",
-                 "is it spelt right, and on the PATH?");
+    throw no_such_command(options.command[0]);
 }
 
 /// The probes, or nothing and a note why; an error if they were asked for.

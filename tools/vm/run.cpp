@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/process.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "vm/vm.h"
@@ -73,10 +74,7 @@ int run_in_guest(Program& program, const RunOptions& options) {
       if (!result.what.empty())
         throw Error(ExitCode::vm_fault,
                     result.what + " '" + fs::current_path().string() + "' in the guest: " + why);
-      if (result.error == ENOENT)
-        throw Error(ExitCode::not_found,
-                    "cannot run '" + options.command[0] + "': command not found",
-                    "is it spelt right, and on the PATH?");
+      if (result.error == ENOENT) throw no_such_command(options.command[0], ExitCode::not_found);
       program.warn("cannot run '" + options.command[0] + "': " + why);
       return 126;
     }
