@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "guard/heartbeat.h"
 #include "guard/processes.h"
 #include "guard/records.h"
 #include "guard/tasks.h"
@@ -118,7 +119,13 @@ TEST_CASE("in a guest: replaced and restored" * doctest::skip()) {
   CHECK(failed.exit.code == 1);
   CHECK(document<Deployment>(failed).last_known_good == "fifo");
   CHECK(guest.kernel().ops == "fifo");
-  CHECK(document<Deployment>(call("schedcp-deploy", {"status"})).outcome == "running");
+  const auto status = document<Deployment>(call("schedcp-deploy", {"status"}));
+  CHECK(status.outcome == "running");
+  const std::string pulse = read_file("/run/schedcp/heartbeat");
+  REQUIRE(pulse.size() >= sizeof(Heartbeat));
+  Heartbeat beat;
+  memcpy(&beat, pulse.data(), sizeof beat);
+  CHECK(beat.pid == uint64_t(status.guard_pid.value_or(0)));
 
   const auto replaced = deploy(guest.verdict("vtime"), direct);
   INFO(replaced.out, replaced.err);

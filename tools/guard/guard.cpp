@@ -108,8 +108,8 @@ void Guard::answer(const std::string& outcome, ExitCode code, const std::string&
   if (!hint.empty()) result_.hint = hint;
   result_.kernel = read_health().document();
   result_.evidence = evidence();
+  deploy_lock_.reset();  // first, for whoever has the answer may ask again at once
   requester_.finish(result_);
-  deploy_lock_.reset();
 }
 
 /// Who and what may deploy here at all, before anything is touched.

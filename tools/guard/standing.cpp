@@ -21,6 +21,7 @@ namespace schedcp {
 namespace {
 
 constexpr uint64_t beat_ns = 20'000'000;
+constexpr size_t page_bytes = 4096;
 constexpr size_t thread_stack = 512 << 10;  // locked in memory, all of it
 
 void limit(int which, rlim_t value) {
@@ -83,13 +84,16 @@ void be_fifo(int priority) {
   sched_setscheduler(0, SCHED_FIFO, &param);
 }
 
+// A new file, never another guard's cut short: that one still writes into its own, and a page that
+// a mapped file has lost ends who touches it. Written whole, so that there is room for it for good.
 Pulse::Pulse(const fs::path& file) : file_(file) {
-  const int fd = open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (fd >= 0 && ftruncate(fd, 4096) == 0) {
-    void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  try {
+    write_file_atomic(file, std::string(page_bytes, '\0'), 0644);
+    const Fd fd = open_file(file, O_RDWR | O_NOFOLLOW);
+    void* page = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
     if (page != MAP_FAILED) page_ = static_cast<Heartbeat*>(page);
+  } catch (const Error&) {  // no room: the beat goes on in memory
   }
-  if (fd >= 0) close(fd);
   memcpy(page_->magic, "schedcp1", 8);
   page_->pid = uint64_t(getpid());
   page_->last_ns = monotonic_ns();
@@ -121,6 +125,7 @@ Pulse::~Pulse() {
       on_disk.pid == uint64_t(getpid()))
     unlink(file_.c_str());
   if (fd >= 0) close(fd);
+  if (page_ != &own_) munmap(page_, page_bytes);
 }
 
 }  // namespace schedcp

@@ -183,6 +183,9 @@ void Guard::watch() {
       count_reload();
     } catch (const StandBy& request) {
       stand_by(request.successor);
+      // The successor put its own pulse where ours was.
+      pulse_.reset();
+      pulse_ = std::make_unique<Pulse>(dirs_.run / kHeartbeat);
     }
     bring_up_all();
     record("running");
