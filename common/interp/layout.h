@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,9 @@ class Layout {
   /// "task_struct.scx.slice", "cpumask.bits[0]"; nothing if the object's type does not have it.
   /// Members of nameless unions and structures are found as in C.
   std::optional<Place> find(std::string_view path) const;
+  /// Whether the object has structures such as task_struct___old beside, or instead of, the plain
+  /// one.
+  bool has_variants(std::string_view type) const;
   /// The path of the field that holds a byte: "task_struct.utime", or "task_struct+12".
   std::string name_at(const std::string& type, size_t offset) const;
 
@@ -44,6 +48,7 @@ class Layout {
                               int depth) const;
   const PolicyObject* object_;
   std::map<std::string, uint32_t, std::less<>> types_;  // structures and unions by essential name
+  std::set<std::string, std::less<>> variants_;
 };
 
 }  // namespace schedcp

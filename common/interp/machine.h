@@ -26,6 +26,7 @@
 namespace schedcp {
 
 class Machine;
+class Engine;
 
 /// A kfunc in C++. `args` are registers 1 to 5; the result goes to register 0. It may throw Fault
 /// and Unmodelled without a place, call the machine again, and be switched away from.
@@ -88,9 +89,7 @@ class Machine {
   Address element(std::string_view map, uint32_t key, uint32_t cpu = 0);
 
  private:
-  friend struct Builtins;
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace schedcp

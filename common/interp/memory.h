@@ -46,8 +46,9 @@ class Memory {
  public:
   enum Flag : uint8_t { kReadWrite = 0, kReadOnly = 1 };
 
+  static constexpr uint64_t kLimit = uint64_t{1} << 30;
   /// Adding more than `limit` bytes or 4 million regions in all throws Unmodelled.
-  explicit Memory(uint64_t limit = uint64_t{1} << 30);
+  explicit Memory(uint64_t limit = kLimit);
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
@@ -70,6 +71,8 @@ class Memory {
     if (std::byte* at = quick(address, bytes, write)) return at;
     return reach_slowly(address, bytes, write);
   }
+  /// The same for reading, but NULL where that would throw.
+  std::byte* look(Address address, size_t bytes);
   template <class T>
   T load(Address address) {
     T value;

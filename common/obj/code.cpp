@@ -199,6 +199,7 @@ std::optional<Reference> ObjectReader::core_reference(uint32_t type_id, const st
   const btf_type* type = strip(type_id);
   if (!type) return std::nullopt;
   Reference reference{};
+  reference.relation = kind;
   reference.name = kernel_name(name_of(type->name_off));
   std::vector<uint32_t> path;
   for (const auto& step : split(access, ':')) {

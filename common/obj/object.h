@@ -68,7 +68,8 @@ struct Reference {
   std::string name;     ///< as the kernel knows it: a kfunc's without ___suffix
   std::string section;  ///< data: which section
   uint64_t value = 0;
-  bool weak = false;  ///< kfunc: may be absent in the kernel
+  bool weak = false;      ///< kfunc: may be absent in the kernel
+  uint32_t relation = 0;  ///< field, enumerator, core: which question, enum bpf_core_relo_kind
 };
 
 /// Where an instruction comes from. `text` may be empty.

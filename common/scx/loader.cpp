@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <mutex>
 #include <set>
@@ -20,6 +19,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "obj/hints.h"
 #include "obj/libbpf_log.h"
 #include "scx/kernel_types.h"
 
@@ -48,23 +48,6 @@ Error not_permitted(const std::string& what, int error) {
   return system_error(fmt::format("cannot load '{}'", printable(what)), error,
                       "loading a scheduler takes CAP_BPF and CAP_PERFMON: run it as root or inside "
                       "schedcp-vm --root");
-}
-
-/// A command name as a map key: 16 bytes, zero padded.
-std::string comm_key(const std::string& comm) {
-  if (comm.empty() || comm.size() > 15 || comm.find('\0') != comm.npos)
-    throw usage_error(
-        fmt::format("hint for '{}': a command name has 1 to 15 bytes", printable(comm)));
-  std::string key = comm;
-  key.resize(16, '\0');
-  return key;
-}
-
-uint32_t hint_value(const LengthHint& hint) {
-  if (!std::isfinite(hint.ratio) || hint.ratio <= 0)
-    throw usage_error(
-        fmt::format("hint for '{}': the ratio must be above 0", printable(hint.comm)));
-  return uint32_t(std::clamp(std::round(hint.ratio * 1000), 1.0, 1e9));
 }
 
 /// What the running kernel has, read once: it does not change, and takes 0.2 s where emulated.
