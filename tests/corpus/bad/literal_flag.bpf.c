@@ -1,5 +1,4 @@
-/* caught by: static SCX048. A number that meant another flag in kernel 6.12, and a kick that ends
- * the policy (SCX022). */
+/* caught by: static SCX048. A number that meant another flag in kernel 6.12. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -11,7 +10,6 @@ void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	if (enq_flags & 0x10000) {
 		scx_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
-		scx_bpf_kick_cpu(0, SCX_KICK_IDLE | SCX_KICK_PREEMPT);
 		return;
 	}
 	scx_insert(p, SHARED, SCX_SLICE_DFL, enq_flags);

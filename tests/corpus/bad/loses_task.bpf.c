@@ -1,5 +1,4 @@
-/* caught by: static (a path of enqueue without insert), else stress. Tasks without a record are
- * dropped. */
+/* caught by: static SCX002. Tasks without a record are dropped. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

@@ -1,5 +1,4 @@
-/* caught by: static (a queue that is never created), else stress. Inserts into a queue that init
- * does not create. */
+/* caught by: static SCX005. Inserts into a queue that init does not create. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

@@ -1,5 +1,4 @@
-/* caught by: static (a queue that nothing drains), else stress. Tasks go into a queue and no CPU
- * ever takes one. */
+/* caught by: static SCX004. Tasks go into a queue and no CPU ever takes one. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

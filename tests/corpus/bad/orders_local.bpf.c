@@ -9,7 +9,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	if (p->nr_cpus_allowed == 1)
-		scx_insert_vtime(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, p->scx.dsq_vtime, enq_flags);
+		scx_insert_vtime(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, scx_now(), enq_flags);
 	else
 		scx_insert(p, SHARED, SCX_SLICE_DFL, enq_flags);
 }

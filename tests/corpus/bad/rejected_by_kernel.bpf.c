@@ -1,4 +1,4 @@
-/* caught by: kernel. Reads through a pointer that may be null. */
+/* caught by: kernel SCX065. Reads through a pointer that may be null. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

@@ -8,7 +8,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 void BPF_STRUCT_OPS(bad_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	if (p->comm[0] == 'x')
+	if (p->se.sum_exec_runtime > 10000 * NSEC_PER_MSEC)
 		bpf_send_signal(9);
 	scx_insert(p, SHARED, SCX_SLICE_DFL, enq_flags);
 }

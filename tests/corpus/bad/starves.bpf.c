@@ -1,4 +1,4 @@
-/* caught by: stress. Strict priority: what ran little always goes first, hogs wait for ever. */
+/* caught by: sim SCX018. Strict priority: what ran little always goes first, hogs wait for ever. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

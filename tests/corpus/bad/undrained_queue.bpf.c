@@ -1,5 +1,4 @@
-/* caught by: static (a queue that nothing drains), else stress. Heavy tasks go into a second queue
- * that no CPU serves. */
+/* caught by: static SCX004. Heavy tasks go into a second queue that no CPU serves. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

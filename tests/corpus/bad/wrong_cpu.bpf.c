@@ -1,4 +1,4 @@
-/* caught by: stress. Sends every task to CPU 0, whatever its affinity. */
+/* caught by: static SCX013. Sends every task to CPU 0, whatever its affinity. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

@@ -1,4 +1,4 @@
-/* caught by: static, else kernel. The licence does not allow the kernel functions it calls. */
+/* caught by: static SCX067. The licence does not allow the kernel functions it calls. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 

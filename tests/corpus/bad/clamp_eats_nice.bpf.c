@@ -1,0 +1,71 @@
+/* caught by: sim SCX033. No task may be behind the clock at all, so what a higher weight earns
+ * is taken away at every enqueue. */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Field: sched-ext/scx#419: tasks of nice -5 and 5 on one run queue got half of the time each,
+ * where 90 and 10 % were due.
+ */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SHARED 0
+
+/* The furthest virtual time of any task that has started to run. */
+static u64 vtime_now;
+
+void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 vtime = p->scx.dsq_vtime;
+
+	if (before(vtime, vtime_now))
+		vtime = vtime_now;
+	scx_insert_vtime(p, SHARED, SCX_SLICE_DFL, vtime, enq_flags);
+	kick_idle_for(p);
+}
+
+void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_move_to_local(SHARED);
+}
+
+void BPF_STRUCT_OPS(corpus_running, struct task_struct *p)
+{
+	if (before(vtime_now, p->scx.dsq_vtime))
+		vtime_now = p->scx.dsq_vtime;
+}
+
+void BPF_STRUCT_OPS(corpus_stopping, struct task_struct *p, bool runnable)
+{
+	u64 used = SCX_SLICE_DFL - p->scx.slice;
+
+	scx_set_vtime(p, p->scx.dsq_vtime + used * 100 / p->scx.weight);
+}
+
+void BPF_STRUCT_OPS(corpus_enable, struct task_struct *p)
+{
+	scx_set_vtime(p, vtime_now);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)
+{
+	return scx_bpf_create_dsq(SHARED, -1);
+}
+
+void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops corpus_ops = {
+    .enqueue = (void *)corpus_enqueue,
+    .dispatch = (void *)corpus_dispatch,
+    .running = (void *)corpus_running,
+    .stopping = (void *)corpus_stopping,
+    .enable = (void *)corpus_enable,
+    .init = (void *)corpus_init,
+    .exit = (void *)corpus_exit,
+    .timeout_ms = 3000,
+    .name = "corpus",
+};

@@ -1,0 +1,74 @@
+/* caught by: static SCX032. The clock starts at 0, a window is subtracted from it, and an
+ * unsigned comparison spreads the result to all. */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Field: sched-ext/scx commit 6f4921a6c: a window subtracted from a clock of 0 gave the first task
+ * a time near the largest number, which the clock then took over from it.
+ */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SHARED 0
+
+/* The furthest virtual time of any task that has started to run. */
+static u64 vtime_now;
+
+/* A task that slept may be this far ahead of the clock. */
+#define WINDOW (25 * NSEC_PER_MSEC)
+
+void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 vtime = p->scx.dsq_vtime;
+
+	if (vtime < vtime_now - WINDOW)
+		vtime = vtime_now - WINDOW;
+	scx_insert_vtime(p, SHARED, SCX_SLICE_DFL, vtime, enq_flags);
+	kick_idle_for(p);
+}
+
+void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_move_to_local(SHARED);
+}
+
+void BPF_STRUCT_OPS(corpus_running, struct task_struct *p)
+{
+	if (vtime_now < p->scx.dsq_vtime)
+		vtime_now = p->scx.dsq_vtime;
+}
+
+void BPF_STRUCT_OPS(corpus_stopping, struct task_struct *p, bool runnable)
+{
+	u64 used = SCX_SLICE_DFL - p->scx.slice;
+
+	scx_set_vtime(p, p->scx.dsq_vtime + used * 100 / p->scx.weight);
+}
+
+void BPF_STRUCT_OPS(corpus_enable, struct task_struct *p)
+{
+	scx_set_vtime(p, vtime_now);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)
+{
+	return scx_bpf_create_dsq(SHARED, -1);
+}
+
+void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops corpus_ops = {
+    .enqueue = (void *)corpus_enqueue,
+    .dispatch = (void *)corpus_dispatch,
+    .running = (void *)corpus_running,
+    .stopping = (void *)corpus_stopping,
+    .enable = (void *)corpus_enable,
+    .init = (void *)corpus_init,
+    .exit = (void *)corpus_exit,
+    .timeout_ms = 3000,
+    .name = "corpus",
+};

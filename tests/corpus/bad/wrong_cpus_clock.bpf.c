@@ -1,0 +1,97 @@
+/* caught by: static SCX030. running and stopping note times by the CPU they execute on, which
+ * after a change of affinity is not the task's. */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Field: sched-ext/scx commit 58740f716: running, called from a remote CPU, took a stale clock for
+ * the start, and all of an idle gap was charged to the task's group, which then stalled.
+ */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SHARED 0
+
+/* The furthest virtual time of any task that has started to run. */
+static u64 vtime_now;
+
+#define LAG (100 * NSEC_PER_MSEC)
+
+/* No task is more than a slice ahead of the others, nor more than LAG behind them. */
+static u64 fair_vtime(const struct task_struct *p)
+{
+	u64 vtime = p->scx.dsq_vtime;
+
+	if (before(vtime, vtime_now - SCX_SLICE_DFL))
+		return vtime_now - SCX_SLICE_DFL;
+	if (before(vtime_now + LAG, vtime))
+		return vtime_now + LAG;
+	return vtime;
+}
+
+/* When each CPU's task started. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} started SEC(".maps");
+
+void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	scx_insert_vtime(p, SHARED, SCX_SLICE_DFL, fair_vtime(p), enq_flags);
+	kick_idle_for(p);
+}
+
+void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_move_to_local(SHARED);
+}
+
+void BPF_STRUCT_OPS(corpus_running, struct task_struct *p)
+{
+	u32 zero = 0;
+	u64 *start = bpf_map_lookup_elem(&started, &zero);
+
+	if (before(vtime_now, p->scx.dsq_vtime))
+		vtime_now = p->scx.dsq_vtime;
+	if (start)
+		*start = bpf_ktime_get_ns();
+}
+
+void BPF_STRUCT_OPS(corpus_stopping, struct task_struct *p, bool runnable)
+{
+	u32 zero = 0;
+	u64 *start = bpf_map_lookup_elem(&started, &zero);
+
+	if (start)
+		scx_set_vtime(p, p->scx.dsq_vtime +
+				     (bpf_ktime_get_ns() - *start) * 100 / p->scx.weight);
+}
+
+void BPF_STRUCT_OPS(corpus_enable, struct task_struct *p)
+{
+	scx_set_vtime(p, vtime_now);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)
+{
+	return scx_bpf_create_dsq(SHARED, -1);
+}
+
+void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops corpus_ops = {
+    .enqueue = (void *)corpus_enqueue,
+    .dispatch = (void *)corpus_dispatch,
+    .running = (void *)corpus_running,
+    .stopping = (void *)corpus_stopping,
+    .enable = (void *)corpus_enable,
+    .init = (void *)corpus_init,
+    .exit = (void *)corpus_exit,
+    .timeout_ms = 3000,
+    .name = "corpus",
+};

@@ -1,0 +1,45 @@
+/* caught by: static SCX038. A slice of 0 is meant to make the task brief; the kernel gives it 20
+ * ms. */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Field: sched-ext/scx commit e81289654: a slice set to 0 in enqueue led to 'has zero slice in
+ * pick_task_scx()', a slice of 20 ms and spikes of latency.
+ */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SHARED 0
+
+void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	/* The next one may preempt it at once. */
+	scx_set_slice(p, 0);
+	scx_insert(p, SHARED, 0, enq_flags);
+	kick_idle_for(p);
+}
+
+void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_move_to_local(SHARED);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)
+{
+	return scx_bpf_create_dsq(SHARED, -1);
+}
+
+void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops corpus_ops = {
+    .enqueue = (void *)corpus_enqueue,
+    .dispatch = (void *)corpus_dispatch,
+    .init = (void *)corpus_init,
+    .exit = (void *)corpus_exit,
+    .timeout_ms = 3000,
+    .name = "corpus",
+};

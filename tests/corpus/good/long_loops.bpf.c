@@ -1,0 +1,67 @@
+/* GOOD: enqueue looks for the shortest of 64 queues, dispatch goes round all of them. */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define QUEUES 64
+
+static u32 turn;
+
+void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	s32 least = 0x7fffffff;
+	u32 first = p->pid, shortest = 0, i;
+
+	bpf_for (i, 0, QUEUES) {
+		u32 queue = (first + i) % QUEUES;
+		s32 waiting = scx_bpf_dsq_nr_queued(queue);
+
+		if (waiting < least) {
+			least = waiting;
+			shortest = queue;
+		}
+		if (!waiting)
+			break;
+	}
+	scx_insert(p, shortest, SCX_SLICE_DFL, enq_flags);
+	kick_idle_for(p);
+}
+
+void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	u32 first = turn++, i;
+
+	bpf_for (i, 0, QUEUES) {
+		if (scx_move_to_local((first + i) % QUEUES))
+			return;
+	}
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)
+{
+	u32 i;
+
+	bpf_for (i, 0, QUEUES) {
+		s32 error = scx_bpf_create_dsq(i, -1);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops corpus_ops = {
+    .enqueue = (void *)corpus_enqueue,
+    .dispatch = (void *)corpus_dispatch,
+    .init = (void *)corpus_init,
+    .exit = (void *)corpus_exit,
+    .timeout_ms = 3000,
+    .name = "corpus",
+};

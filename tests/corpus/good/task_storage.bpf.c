@@ -1,0 +1,80 @@
+/* GOOD: Each task's last burst is kept in task storage and decides its slice; a task without any
+ * gets the usual one. */
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "schedcp.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SHARED 0
+
+struct context {
+	u64 started;
+	u64 burst;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct context);
+} contexts SEC(".maps");
+
+void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	struct context *context = bpf_task_storage_get(&contexts, p, 0, 0);
+	u64 slice = SCX_SLICE_DFL;
+
+	if (context && context->burst < 5 * NSEC_PER_MSEC)
+		slice = 5 * NSEC_PER_MSEC;
+	scx_insert(p, SHARED, slice, enq_flags);
+	kick_idle_for(p);
+}
+
+void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_move_to_local(SHARED);
+}
+
+void BPF_STRUCT_OPS(corpus_running, struct task_struct *p)
+{
+	struct context *context = bpf_task_storage_get(&contexts, p, 0, 0);
+
+	if (context)
+		context->started = p->se.sum_exec_runtime;
+}
+
+void BPF_STRUCT_OPS(corpus_stopping, struct task_struct *p, bool runnable)
+{
+	struct context *context = bpf_task_storage_get(&contexts, p, 0, 0);
+
+	if (context)
+		context->burst = p->se.sum_exec_runtime - context->started;
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init_task, struct task_struct *p,
+			     struct scx_init_task_args *args)
+{
+	return bpf_task_storage_get(&contexts, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE) ? 0 : -12;
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)
+{
+	return scx_bpf_create_dsq(SHARED, -1);
+}
+
+void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)
+{
+	record_exit(info);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops corpus_ops = {
+    .enqueue = (void *)corpus_enqueue,
+    .dispatch = (void *)corpus_dispatch,
+    .running = (void *)corpus_running,
+    .stopping = (void *)corpus_stopping,
+    .init_task = (void *)corpus_init_task,
+    .init = (void *)corpus_init,
+    .exit = (void *)corpus_exit,
+    .timeout_ms = 3000,
+    .name = "corpus",
+};
