@@ -2,6 +2,7 @@
 // The one place where each document type's reading, printing and schema are compiled.
 #include "doc/report.h"
 #include "doc/repository.h"
+#include "doc/simulation.h"
 
 namespace schedcp {
 
@@ -20,5 +21,8 @@ SCHEDCP_KIND(Report);
 SCHEDCP_KIND(Diagnosis);
 SCHEDCP_KIND(PolicyEntry);
 SCHEDCP_KIND(Experience);
+SCHEDCP_KIND(WorkloadModel);
+SCHEDCP_KIND(MachineModel);
+SCHEDCP_KIND(Simulation);
 
 }  // namespace schedcp

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// What happens to tasks from outside: affinity, nice value, class, death, whatever they are doing.
+#include <algorithm>
+
+#include "sim/kernel.h"
+
+namespace schedcp::sim {
+
+/// As the kernel does it: off the queue, changed, back on, in no time.
+template <class Apply>
+void Kernel::change(Task& task, Apply&& apply) {
+  Cpu& it = cpu(task.cpu);
+  settle(it);
+  const bool queued = task.on_rq && !task.rt, running = queued && runs(task);
+  if (queued) class_.dequeue(it, task, {.change = true});
+  apply();
+  if (queued) class_.enqueue(it, task, {.change = true});
+  if (running) class_.set_next(it, task);
+}
+
+void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
+  if (cpus.empty() || task.migration_disabled) return;
+  change(task, [&] {
+    task.allowed = cpus;
+    task.allowed_count = cpus.count();
+    if (!task.rt) class_.set_affinity(task);
+  });
+  if (!task.on_rq || task.rt || cpus.has(task.cpu)) {
+    task.must_move = false;
+    return;
+  }
+  if (runs(task)) {
+    task.must_move = true;
+    reschedule(cpu(task.cpu));
+  } else {
+    migrate_queued(task, cpus.next_round(task.cpu));
+  }
+}
+
+void Kernel::set_nice(Task& task, int nice) {
+  change(task, [&] {
+    task.nice = nice;
+    task.weight = ext_weight(nice);
+    task.fair.weight = fair_weight(nice);
+    if (!task.rt) class_.set_weight(task);
+  });
+}
+
+void Kernel::kill(Task& task) {
+  task.killed = true;
+  if (task.state == Task::State::sleeping) {
+    forget(task);
+    wake(task, false);
+  } else if (runs(task)) {
+    settle(cpu(task.cpu));
+    begin_exit(task);
+    arm(cpu(task.cpu));
+  }
+}
+
+void Kernel::to_realtime(Task& task) {
+  Cpu& it = cpu(task.cpu);
+  settle(it);
+  if (task.on_rq) class_.dequeue(it, task, {.change = true});
+  class_.leave(task);
+  task.rt = true;
+  if (!task.on_rq) return;
+  if (runs(task)) {
+    it.rt.push_front(&task);
+  } else {
+    it.rt.push_back(&task);
+    reschedule(it);
+  }
+}
+
+void Kernel::from_realtime(Task& task) {
+  if (task.state == Task::State::dead || !task.rt) return;
+  Cpu& it = cpu(task.cpu);
+  settle(it);
+  std::erase(it.rt, &task);
+  task.rt = false;
+  class_.join(task);
+  if (!task.on_rq) return;
+  class_.enqueue(it, task, {.change = true});
+  if (runs(task)) class_.set_next(it, task);
+  reschedule(it);
+}
+
+void Kernel::start_hog() {
+  if (!hog_) {
+    hog_model_ = std::make_unique<TaskModel>();
+    hog_model_->name = "rt-hog";
+    hog_model_->background = true;
+    hog_model_->kthread = true;
+    hog_ = std::make_unique<Program>();
+    hog_->model = hog_model_.get();
+    Step& busy = hog_->steps.emplace_back();
+    busy.us = {.value = 500, .shape = "uniform", .high = 8000, .spread = {}};
+    hog_->cpus = topology().all;
+  }
+  Task& task = create(*hog_, 0, nullptr);
+  task.cpu = int(random_.below(uint64_t(nr_cpus())));
+  task.allowed = CpuSet::only(task.cpu);
+  task.allowed_count = 1;
+  // Higher classes' tasks are shown to the policy all the same.
+  if (!class_.fork(task)) {
+    task.state = Task::State::dead;
+    return;
+  }
+  class_.leave(task);
+  task.rt = true;
+  enter_step(task);
+  place(task, 0, {.initial = true});
+}
+
+void Kernel::disturb_one(const std::string& what, Task& victim) {
+  const CpuSet& all = victim.program->cpus;
+  const auto any = [&] { return all.next_round(int(random_.below(uint64_t(nr_cpus())))); };
+  if (what == "affine") {
+    CpuSet set = CpuSet::only(any());
+    for (int id = all.first(); id >= 0; id = all.next(id + 1))
+      if (random_.below(2)) set.add(id);
+    set_affinity(victim, random_.below(3) ? set : all);
+  } else if (what == "pin") {
+    set_affinity(victim, random_.below(4) ? CpuSet::only(any()) : all);
+  } else if (what == "renice") {
+    set_nice(victim, int(random_.below(30)) - 10);
+  } else if (what == "kill") {
+    kill(victim);
+  } else {
+    to_realtime(victim);
+    at(now_ + 3 * kMs + random_.below(3 * kMs), Event::Kind::restore, victim.index);
+  }
+}
+
+void Kernel::disturb(const Event& event) {
+  const Disturbance& one = setup_.workload->model.disturbances[size_t(event.id)];
+  int64_t& done = disturbed_[size_t(event.id)];
+  if (one.what == "hog") {
+    start_hog();
+  } else {
+    std::vector<Task*> victims;
+    for (const auto& task : tasks_)
+      if ((task->state == Task::State::sleeping || task->state == Task::State::runnable) &&
+          !task->rt && !task->killed && !(task->flags & kPfExiting) &&
+          task->program->model->name == one.tasks)
+        victims.push_back(task.get());
+    if (!victims.empty()) disturb_one(one.what, *victims[random_.below(victims.size())]);
+  }
+  if (one.times && ++done >= one.times) return;
+  at(now_ + std::max<Time>(random_.draw_ns(one.every_us), kUs), Event::Kind::disturb, event.id);
+}
+
+}  // namespace schedcp::sim

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+// The class: enqueue, dequeue, pick, put; what policies call is in ext_kfuncs.cpp, loading and
+// ending in ext_life.cpp.
+#include "sim/ext.h"
+
+#include <fmt/format.h>
+
+#include "interp/fault.h"
+#include "sim/ext_call.h"
+
+namespace schedcp::sim {
+namespace {
+
+// The kernel's ENQUEUE_ and DEQUEUE_ bits that are the same in all releases.
+constexpr uint64_t kWakeup = 1, kSleep = 1, kRestore = 2, kSave = 2, kNoClock = 8;
+constexpr uint64_t kEnqPreempt = uint64_t{1} << 32, kEnqLast = uint64_t{1} << 41;
+constexpr int kMaxRounds = 32;
+
+}  // namespace
+
+uint64_t Ext::enqueue_bits(const Move& move) const {
+  if (move.migrating) return bits_.migrated;
+  if (move.change) return kRestore | kNoClock;
+  if (move.initial) return bits_.initial | kNoClock;
+  return kWakeup | kNoClock | (move.selected ? bits_.cpu_selected : 0) |
+         (move.migrated ? bits_.migrated : 0);
+}
+
+uint64_t Ext::dequeue_bits(const Move& move) const {
+  if (move.migrating) return kNoClock;
+  if (move.change) return kSave | kNoClock | bits_.sched_change;
+  return kSleep | kNoClock | (move.exit ? bits_.special : 0);
+}
+
+void Ext::set_runnable(Task& task) {
+  if (!task.ext.reset_runnable_at) return;
+  task.ext.reset_runnable_at = false;
+  task.ext.runnable_at = kernel_->local_now();
+}
+
+void Ext::refill(Task& task) {
+  task.ext.slice = kSliceDefault;
+  count("REFILL_SLICE_DFL");
+}
+
+int Ext::select_cpu(Task& task, uint64_t wake_flags) {
+  const int prev = task.cpu;
+  if (!ops_[Op::select_cpu]) {
+    bool idle = false;
+    const int cpu = select_cpu_dfl(task, prev, wake_flags, idle);
+    if (idle) {
+      task.ext.slice = kSliceDefault;
+      task.ext.direct_dsq = kDsqLocal;
+    }
+    task.ext.selected_cpu = cpu;
+    return cpu;
+  }
+  ++decisions_;
+  direct_task_ = &task;
+  const int cpu =
+      call(Op::select_cpu, &task, [&] { return policy_.select_cpu(task, prev, wake_flags); });
+  direct_task_ = nullptr;
+  task.ext.selected_cpu = cpu;
+  if (exit_ || (cpu >= 0 && cpu < kernel_->nr_cpus())) return cpu;
+  end(kExitError, 0, fmt::format("invalid CPU {} from ops.select_cpu()", cpu), &task);
+  return prev;
+}
+
+void Ext::enqueue(Cpu& cpu, Task& task, const Move& move) {
+  ExtEntity& ext = task.ext;
+  const uint64_t flags = enqueue_bits(move);
+  int sticky = std::exchange(ext.sticky_cpu, -1);
+  // Put back while running: it goes on running, and nobody is asked.
+  if (move.change && kernel_->runs(task)) sticky = cpu.id;
+  set_runnable(task);
+  ext.flags |= ExtEntity::kQueued;
+  ++cpu.nr_running;
+  if (ops_[Op::runnable] && !move.migrating)
+    call(Op::runnable, &task, [&] { policy_.runnable(task, flags); });
+  do_enqueue(cpu, task, flags, sticky);
+  if (move.selected && ext.selected_cpu != cpu.id) count("SELECT_CPU_FALLBACK");
+}
+
+void Ext::do_enqueue(Cpu& cpu, Task& task, uint64_t flags, int sticky) {
+  ExtEntity& ext = task.ext;
+  if (sticky == cpu.id) return to_dsq(local_[size_t(cpu.id)], task, flags);
+  if (ext.direct_dsq != kNoDsq) return direct(cpu, task, flags);
+  const bool exiting = (task.flags & kPfExiting) && !(ops_.flags & kOpsEnqExiting);
+  const bool stays =
+      refuses_migration_ && task.migration_disabled && !(ops_.flags & kOpsEnqMigrationDisabled);
+  if (exiting || stays) {
+    count(exiting ? "ENQ_SKIP_EXITING" : "ENQ_SKIP_MIGRATION_DISABLED");
+    ext.slice = kSliceDefault;
+    return to_dsq(local_[size_t(cpu.id)], task, flags);
+  }
+  if (!ops_[Op::enqueue]) {
+    ext.slice = kSliceDefault;
+    return to_dsq(global_of(task), task, flags);
+  }
+  ++decisions_;
+  ext.qseq = ++qseq_;
+  ext.state = ExtEntity::State::queueing;
+  direct_task_ = &task;
+  call(Op::enqueue, &task, [&] { policy_.enqueue(task, flags); });
+  direct_task_ = nullptr;
+  if (ext.direct_dsq != kNoDsq) return direct(cpu, task, flags);
+  ext.state = ExtEntity::State::queued;
+  ext.held_since = kernel_->local_now();
+  if (custody_) ext.flags |= ExtEntity::kInCustody;
+}
+
+void Ext::direct(Cpu& cpu, Task& task, uint64_t flags) {
+  ExtEntity& ext = task.ext;
+  Dsq& dsq = resolve(ext.direct_dsq, cpu.id, task);
+  flags |= ext.direct_flags;
+  ext.direct_dsq = kNoDsq;
+  ext.direct_flags = 0;
+  // To another CPU's local queue it goes a moment later, when that CPU's lock can be taken.
+  if (dsq.cpu >= 0 && dsq.cpu != cpu.id) return to_local(dsq.cpu, task, flags);
+  to_dsq(dsq, task, flags);
+}
+
+void Ext::to_local(int to, Task& task, uint64_t flags) {
+  if (task.cpu != to && !may_run_on(task, to)) {
+    end(kExitError, 0,
+        task.migration_disabled && task.allowed.has(to)
+            ? fmt::format("SCX_DSQ_LOCAL[_ON] cannot move migration disabled {} from CPU {} to {}",
+                          label(task), task.cpu, to)
+            : fmt::format("SCX_DSQ_LOCAL[_ON] target CPU {} not allowed for {}", to, label(task)),
+        &task);
+    return to_dsq(global_of(task), task, flags);
+  }
+  if (task.cpu != to) {
+    --kernel_->cpu(task.cpu).nr_running;
+    ++kernel_->cpu(to).nr_running;
+    task.cpu = to;
+  }
+  to_dsq(local_[size_t(to)], task, flags);
+}
+
+void Ext::to_dsq(Dsq& queue, Task& task, uint64_t flags) {
+  ExtEntity& ext = task.ext;
+  Dsq* dsq = &queue;
+  if (dsq->destroyed) {
+    end(kExitError, 0, "attempting to dispatch to a destroyed dsq", &task);
+    dsq = &global_of(task);
+  }
+  if (dsq->cpu < 0) lock(*dsq);
+  bool ordered = flags & kEnqOrdered;
+  const bool builtin = dsq->id & kDsqBuiltin;
+  if (ordered && builtin) {
+    end(kExitError, 0, "cannot use vtime ordering for built-in DSQs", &task);
+    ordered = false;
+  }
+  if (dsq->head && ordered == dsq->tree.empty())
+    end(kExitError, 0,
+        fmt::format("DSQ ID {:#018x} already had {}-enqueued tasks", dsq->id,
+                    ordered ? "FIFO" : "PRIQ"),
+        &task);
+  if (exit_ && dsq->head) ordered = !dsq->tree.empty();  // the run is over; keep the queue whole
+  ext.direct_dsq = kNoDsq;
+  ext.direct_flags = 0;
+  ext.state = ExtEntity::State::none;
+  if (builtin)
+    out_of_custody(task, 0);
+  else if (custody_)
+    ext.flags |= ExtEntity::kInCustody;
+  if (ordered)
+    dsq->insert(task, ext.dsq_vtime);
+  else
+    dsq->push(task, flags & (bits_.head | kEnqPreempt));
+  if (dsq->cpu < 0) return;
+  Cpu& cpu = kernel_->cpu(dsq->cpu);
+  if (!cpu.curr) {
+    kernel_->reschedule(cpu);
+  } else if ((flags & kEnqPreempt) && cpu.curr != &task && !cpu.curr->rt) {
+    kernel_->settle(cpu);
+    cpu.curr->ext.slice = 0;
+    kernel_->reschedule(cpu);
+  }
+}
+
+void Ext::out_of_custody(Task& task, uint64_t flags) {
+  if (!(task.ext.flags & ExtEntity::kInCustody)) return;
+  task.ext.flags &= ~ExtEntity::kInCustody;
+  if (ops_[Op::dequeue]) call(Op::dequeue, &task, [&] { policy_.dequeue(task, flags); });
+}
+
+void Ext::dequeue(Cpu& cpu, Task& task, const Move& move) {
+  ExtEntity& ext = task.ext;
+  const uint64_t flags = dequeue_bits(move);
+  if (custody_)
+    out_of_custody(task, flags);
+  else if (ext.state == ExtEntity::State::queued && ops_[Op::dequeue])
+    call(Op::dequeue, &task, [&] { policy_.dequeue(task, flags); });
+  ext.state = ExtEntity::State::none;
+  if (kernel_->runs(task) && ops_[Op::stopping])
+    call(Op::stopping, &task, [&] { policy_.stopping(task, false); });
+  if (!move.migrating && ops_[Op::quiescent])
+    call(Op::quiescent, &task, [&] { policy_.quiescent(task, flags); });
+  ext.flags &= ~ExtEntity::kQueued;
+  --cpu.nr_running;
+  if (ext.dsq) ext.dsq->unlink(task);
+}
+
+Task* Ext::pick(Cpu& cpu, Task* prev) {
+  Dsq& local = local_[size_t(cpu.id)];
+  const bool prev_runnable = prev && (prev->ext.flags & ExtEntity::kQueued);
+  const auto keeps = [&] { return prev_runnable && prev->ext.slice; };
+  const auto consume_global = [&] {
+    return consume(cpu, global_[size_t(kernel_->topology().cpus[size_t(cpu.id)].node)]);
+  };
+  if (keeps()) return prev;
+  bool found = local.nr || consume_global();
+  if (!found && ops_[Op::dispatch]) {
+    int rounds = kMaxRounds;
+    do {
+      dispatched_ = 0;
+      dispatching_ = cpu.id;
+      ++decisions_;
+      call(Op::dispatch, prev, [&] { policy_.dispatch(cpu.id, prev); });
+      flush();
+      dispatching_ = -1;
+      if (exit_) return nullptr;
+      if (keeps()) return prev;
+      found = local.nr || consume_global();
+      if (!found && !--rounds) {
+        kick_cpu(cpu.id, 0);
+        break;
+      }
+    } while (!found && dispatched_);
+  }
+  if (!found && prev_runnable && !(ops_.flags & kOpsEnqLast)) {
+    count("DISPATCH_KEEP_LAST");
+    refill(*prev);
+    return prev;
+  }
+  if (!local.head) return nullptr;
+  if (!local.head->ext.slice) refill(*local.head);
+  return local.head;
+}
+
+bool Ext::may_run_on(const Task& task, int cpu) const {
+  return task.allowed.has(cpu) && !task.migration_disabled;
+}
+
+bool Ext::consume(Cpu& cpu, Dsq& dsq) {
+  if (!dsq.head) return false;
+  lock(dsq);
+  for (Task* task = dsq.head; task; task = task->ext.after) {
+    if (task->cpu != cpu.id && !may_run_on(*task, cpu.id)) continue;
+    dsq.unlink(*task);
+    dsq.drained_at = kernel_->now();
+    to_local(cpu.id, *task, 0);
+    return true;
+  }
+  return false;
+}
+
+void Ext::put_prev(Cpu& cpu, Task& prev, Next next) {
+  if (ops_[Op::stopping]) call(Op::stopping, &prev, [&] { policy_.stopping(prev, true); });
+  set_runnable(prev);
+  // With time left it was pushed aside by a higher class, and goes on after it.
+  if (prev.ext.slice) return to_dsq(local_[size_t(cpu.id)], prev, bits_.head);
+  do_enqueue(cpu, prev, next == Next::idle ? kEnqLast : 0, -1);
+}
+
+void Ext::set_next(Cpu& cpu, Task& next) {
+  (void)cpu;
+  ExtEntity& ext = next.ext;
+  if (ext.dsq) ext.dsq->unlink(next);
+  if (ops_[Op::running]) call(Op::running, &next, [&] { policy_.running(next); });
+  ext.reset_runnable_at = true;
+}
+
+void Ext::charge(Cpu&, Task& task, Time ns) {
+  uint64_t& slice = task.ext.slice;
+  if (slice != kSliceInfinite) slice -= std::min(slice, ns);
+}
+
+void Ext::tick(Cpu& cpu, Task& task) {
+  if (ops_[Op::tick]) call(Op::tick, &task, [&] { policy_.tick(task); });
+  if (!task.ext.slice) kernel_->reschedule(cpu);
+}
+
+void Ext::yield(Cpu& cpu, Task& task) {
+  (void)cpu;
+  if (!ops_[Op::yield])
+    task.ext.slice = 0;
+  else
+    call(Op::yield, &task, [&] { return policy_.yield(task); });
+}
+
+void Ext::idle(Cpu& cpu, bool entering, bool again) {
+  if (tracks_idle()) idle_->set(cpu.id, entering);
+  if (ops_[Op::update_idle] && !again)
+    call(Op::update_idle, nullptr, [&] { policy_.update_idle(cpu.id, entering); });
+}
+
+void Ext::lock(Dsq& dsq) {
+  // How long one waits for a lock is told by how much it was held lately: the queue of a server
+  // that is busy for the share u of the time. What CPUs do to it within a window comes in no order.
+  constexpr Time kWindow = 64 * kUs;
+  const Time now = kernel_->now(), window = now / kWindow;
+  if (window != dsq.lock_window) {
+    dsq.lock_taken_before = window == dsq.lock_window + 1 ? dsq.lock_taken : 0;
+    dsq.lock_taken = 0;
+    dsq.lock_window = window;
+  }
+  ++dsq.lock_taken;
+  const KernelCosts& costs = kernel_->costs();
+  const bool moves = dsq.lock_cpu != kernel_->here();
+  const double hold = costs.lock_ns + (moves ? costs.lock_move_ns : 0);
+  dsq.lock_cpu = kernel_->here();
+  const double busy = double(dsq.lock_taken_before) * hold / double(kWindow);
+  const double others = double(kernel_->nr_cpus() - 1);
+  const double queue = busy < 1 ? std::min(others, busy / (1 - busy)) : others;
+  kernel_->spend(hold * (1 + queue));
+}
+
+}  // namespace schedcp::sim

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+// What a policy may ask of the kernel.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/ext.h"
+#include "sim/ext_call.h"
+
+namespace schedcp::sim {
+namespace {
+
+constexpr int kEinval = 22, kEexist = 17, kEnodev = 19, kEnoent = 2, kEbusy = 16;
+constexpr uint64_t kPickCore = 1;
+
+}  // namespace
+
+Dsq& Ext::global_of(const Task& task) {
+  return global_[size_t(kernel_->topology().cpus[size_t(task.cpu)].node)];
+}
+
+Dsq* Ext::user_dsq(uint64_t dsq) {
+  const auto found = user_.find(dsq);
+  return found == user_.end() ? nullptr : found->second.get();
+}
+
+Dsq* Ext::any_dsq(uint64_t dsq) {
+  if (dsq == kDsqLocal) return &local_[size_t(kernel_->here())];
+  if ((dsq & kDsqLocalOn) == kDsqLocalOn)
+    return valid_cpu(int(uint32_t(dsq))) ? &local_[size_t(uint32_t(dsq))] : nullptr;
+  return user_dsq(dsq);
+}
+
+Dsq& Ext::resolve(uint64_t dsq, int cpu, Task& task) {
+  if (dsq == kDsqLocal) return local_[size_t(cpu)];
+  if ((dsq & kDsqLocalOn) == kDsqLocalOn) {
+    const int on = int(uint32_t(dsq));
+    return valid_cpu(on) ? local_[size_t(on)] : global_of(task);
+  }
+  if (dsq == kDsqGlobal) return global_of(task);
+  if (Dsq* user = user_dsq(dsq)) return *user;
+  // A queue that was destroyed in between is one that is not there.
+  std::string message = fmt::format("non-existent DSQ {:#x}", dsq);
+  if (!facts_.at_least(6, 13)) message += " for " + label(task);
+  end(kExitError, 0, message, &task);
+  return global_of(task);
+}
+
+bool Ext::valid_cpu(int cpu) {
+  if (cpu >= 0 && cpu < kernel_->nr_cpus()) return true;
+  end(kExitError, 0, fmt::format("invalid CPU {}", cpu));
+  return false;
+}
+
+bool Ext::commit(Task& task, uint64_t dsq, uint64_t flags) {
+  if (exit_) return false;
+  ExtEntity& ext = task.ext;
+  if (direct_task_) {
+    if (&task != direct_task_) {
+      end(kExitError, 0,
+          ext.direct_dsq != kNoDsq
+              ? label(task) + " already direct-dispatched"
+              : fmt::format("scheduling for {} but trying to direct-dispatch {}",
+                            label(*direct_task_), label(task)),
+          &task);
+      return false;
+    }
+    if (ext.direct_dsq != kNoDsq) {
+      end(kExitError, 0, label(task) + " already direct-dispatched", &task);
+      return false;
+    }
+    ext.direct_dsq = dsq;
+    ext.direct_flags = flags;
+    return true;
+  }
+  if (dispatching_ < 0) {
+    end(kExitError, 0, "kfunc scx_bpf_dsq_insert called from an operation that does not allow it");
+    return false;
+  }
+  if (buffer_.size() >= batch_) {
+    end(kExitError, 0, "dispatch buffer overflow", &task);
+    return false;
+  }
+  buffer_.push_back({&task, ext.qseq, dsq, flags});
+  return true;
+}
+
+bool Ext::dsq_insert(Task& task, uint64_t dsq, uint64_t slice, uint64_t flags) {
+  if (flags & kEnqInternal) {
+    end(kExitError, 0, fmt::format("invalid enq_flags {:#x}", flags), &task);
+    return false;
+  }
+  task.ext.slice = slice ? slice : std::max<uint64_t>(task.ext.slice, 1);
+  return commit(task, dsq, flags);
+}
+
+bool Ext::dsq_insert_vtime(Task& task, uint64_t dsq, uint64_t slice, uint64_t vtime,
+                           uint64_t flags) {
+  if (flags & kEnqInternal) {
+    end(kExitError, 0, fmt::format("invalid enq_flags {:#x}", flags), &task);
+    return false;
+  }
+  task.ext.slice = slice ? slice : std::max<uint64_t>(task.ext.slice, 1);
+  task.ext.dsq_vtime = vtime;
+  return commit(task, dsq, flags | kEnqOrdered);
+}
+
+void Ext::flush() {
+  // What is not, or no longer, or anew in the policy's hands is dropped without a word.
+  for (size_t i = 0; i < buffer_.size(); ++i) {
+    const Dispatch one = buffer_[i];
+    ++dispatched_;
+    if (!holds(*one.task) || one.task->ext.qseq != one.qseq) continue;
+    Dsq& dsq = resolve(one.dsq, dispatching_, *one.task);
+    if (dsq.cpu >= 0)
+      to_local(dsq.cpu, *one.task, one.flags);
+    else
+      to_dsq(dsq, *one.task, one.flags);
+  }
+  buffer_.clear();
+}
+
+uint32_t Ext::dispatch_nr_slots() const { return uint32_t(batch_ - buffer_.size()); }
+
+void Ext::dispatch_cancel() {
+  if (buffer_.empty())
+    end(kExitError, 0, "dispatch buffer underflow");
+  else
+    buffer_.pop_back();
+}
+
+bool Ext::dsq_move_to_local(uint64_t id) {
+  if (exit_) return false;
+  if (dispatching_ < 0) {
+    end(kExitError, 0,
+        "kfunc scx_bpf_dsq_move_to_local called from an operation that does not allow it");
+    return false;
+  }
+  flush();
+  Dsq* dsq = id & kDsqBuiltin ? nullptr : user_dsq(id);
+  if (!dsq) {
+    end(kExitError, 0, fmt::format("invalid DSQ ID {:#018x}", id));
+    return false;
+  }
+  if (!consume(kernel_->cpu(dispatching_), *dsq)) return false;
+  ++dispatched_;
+  return true;
+}
+
+bool Ext::dsq_move(DsqIterator& from, Task& task, uint64_t id, uint64_t flags, bool ordered) {
+  const bool slice = std::exchange(from.has_slice, false);
+  const bool vtime = std::exchange(from.has_vtime, false);
+  if (exit_) return false;
+  if (flags & kEnqInternal) {
+    end(kExitError, 0, fmt::format("invalid enq_flags {:#x}", flags), &task);
+    return false;
+  }
+  // It left, or left and came back after the iteration began.
+  if (task.ext.dsq != from.dsq || task.ext.seq > from.seq) return false;
+  Dsq& dsq = resolve(id, dispatching_ >= 0 ? dispatching_ : kernel_->here(), task);
+  if (exit_) return false;
+  if (dsq.cpu >= 0 && task.cpu != dsq.cpu && !may_run_on(task, dsq.cpu)) {
+    to_local(dsq.cpu, task, flags);  // says what is wrong
+    return false;
+  }
+  if (slice) task.ext.slice = from.slice ? from.slice : std::max<uint64_t>(task.ext.slice, 1);
+  if (vtime) task.ext.dsq_vtime = from.vtime;
+  lock(*from.dsq);
+  from.dsq->drained_at = kernel_->now();
+  from.dsq->unlink(task);
+  if (dsq.cpu >= 0)
+    to_local(dsq.cpu, task, flags);
+  else
+    to_dsq(dsq, task, flags | (ordered ? kEnqOrdered : 0));
+  ++dispatched_;
+  return true;
+}
+
+int Ext::create_dsq(uint64_t id, int node) {
+  if (id & kDsqBuiltin) return -kEinval;
+  if (node < -1) return -kEinval;
+  if (node >= int(kernel_->topology().nodes.size())) return -kEnodev;
+  auto& slot = user_[id];
+  if (slot) return -kEexist;
+  slot = std::make_unique<Dsq>();
+  slot->id = id;
+  return 0;
+}
+
+void Ext::destroy_dsq(uint64_t id) {
+  const auto found = user_.find(id);
+  if (found == user_.end()) return;
+  if (found->second->nr) {
+    end(kExitError, 0,
+        fmt::format("attempting to destroy in-use dsq {:#018x} (nr={})", id, found->second->nr));
+    return;
+  }
+  found->second->destroyed = true;
+  destroyed_.push_back(std::move(found->second));
+  user_.erase(found);
+}
+
+int Ext::dsq_nr_queued(uint64_t id) {
+  if (id == kDsqGlobal) return -kEnoent;
+  const Dsq* dsq = any_dsq(id);
+  return dsq ? int(dsq->nr) : -kEnoent;
+}
+
+Task* Ext::dsq_peek(uint64_t id) {
+  if (id & kDsqBuiltin) {
+    end(kExitError, 0, "peek disallowed on builtin DSQ");
+    return nullptr;
+  }
+  const Dsq* dsq = user_dsq(id);
+  if (!dsq) end(kExitError, 0, "peek on non-existent DSQ");
+  return dsq ? dsq->head : nullptr;
+}
+
+bool Ext::tracks_idle() const {
+  return !ops_[Op::update_idle] || (ops_.flags & kOpsKeepBuiltinIdle);
+}
+
+const IdleMasks* Ext::idle_masks() {
+  if (tracks_idle()) return idle_.get();
+  end(kExitError, 0, "built-in idle tracking is disabled");
+  return nullptr;
+}
+
+int Ext::select_cpu_dfl(Task& task, int prev, uint64_t wake_flags, bool& idle) {
+  idle = false;
+  if (!idle_masks() || !valid_cpu(prev)) return prev;
+  Task* const waker = kernel_->current();
+  constexpr uint64_t kSync = 0x10;
+  const int here = kernel_->here();
+  const IdleMasks::Choice choice{.prev = prev,
+                                 .here = here,
+                                 .sync = waker && (wake_flags & kSync),
+                                 .waker_exits = waker && (waker->flags & kPfExiting),
+                                 .local_empty = local_[size_t(here)].nr == 0};
+  const bool all = task.allowed_count == kernel_->nr_cpus() && !task.migration_disabled;
+  const int cpu = idle_->choose(task.usable(), all, choice);
+  idle = cpu >= 0;
+  return idle ? cpu : prev;
+}
+
+int Ext::select_cpu_and(Task& task, int prev, uint64_t wake_flags, const CpuSet& among) {
+  if (!idle_masks() || !valid_cpu(prev)) return -kEbusy;
+  Task* const waker = kernel_->current();
+  const int here = kernel_->here();
+  const CpuSet allowed = task.usable() & among;
+  const IdleMasks::Choice choice{.prev = prev,
+                                 .here = here,
+                                 .sync = waker && (wake_flags & 0x10),
+                                 .waker_exits = waker && (waker->flags & kPfExiting),
+                                 .local_empty = local_[size_t(here)].nr == 0};
+  const int cpu = idle_->choose(allowed, allowed == kernel_->topology().all, choice);
+  return cpu >= 0 ? cpu : -kEbusy;
+}
+
+int Ext::pick_idle_cpu(const CpuSet& among, uint64_t flags) {
+  if (!idle_masks()) return -kEbusy;
+  const int cpu = idle_->pick(among, flags & kPickCore, kernel_->here());
+  return cpu >= 0 ? cpu : -kEbusy;
+}
+
+int Ext::pick_any_cpu(const CpuSet& among, uint64_t flags) {
+  if (tracks_idle()) {
+    const int idle = idle_->pick(among, flags & kPickCore, kernel_->here());
+    if (idle >= 0) return idle;
+  }
+  const int cpu = among.next_round(int(kernel_->random().below(uint64_t(kernel_->nr_cpus()))) - 1);
+  return cpu >= 0 ? cpu : -kEbusy;
+}
+
+bool Ext::test_and_clear_cpu_idle(int cpu) {
+  return valid_cpu(cpu) && idle_masks() && idle_->claim(cpu);
+}
+
+void Ext::kick_cpu(int id, uint64_t flags) {
+  if (!valid_cpu(id)) return;
+  if ((flags & kKickIdle) && (flags & (kKickPreempt | kKickWait)))
+    return end(kExitError, 0, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE");
+  Cpu& cpu = kernel_->cpu(id);
+  if ((flags & kKickIdle) && cpu.curr) return;
+  const KernelCosts& costs = kernel_->costs();
+  const double delay = costs.ipi_ns + (cpu.curr ? 0 : costs.idle_exit_ns);
+  kernel_->after(Time(delay * (0.9 + 0.2 * kernel_->random().unit())), Event::Kind::kick, id,
+                 flags);
+  // Who waits does so until the other CPU has passed through its scheduler.
+  if ((flags & kKickWait) && id != kernel_->here()) kernel_->spend(delay + costs.switch_ns);
+}
+
+void Ext::kick(Cpu& cpu, uint64_t flags) {
+  if (exit_ || (cpu.curr && cpu.curr->rt)) return;
+  if ((flags & kKickIdle) && cpu.curr) return;
+  if ((flags & kKickPreempt) && cpu.curr) cpu.curr->ext.slice = 0;
+  kernel_->reschedule(cpu);
+}
+
+void Ext::start_timer(uint64_t which, Time after) {
+  const Time when = kernel_->local_now() + after;
+  timers_[which] = when;
+  kernel_->at(when, Event::Kind::timer, kernel_->here(), which);
+}
+
+void Ext::timer(int, uint64_t which) {
+  const auto found = timers_.find(which);
+  if (exit_ || found == timers_.end() || found->second != kernel_->now()) return;
+  timers_.erase(found);
+  call(Op::timer, nullptr, [&] { policy_.timer(which); });
+}
+
+}  // namespace schedcp::sim

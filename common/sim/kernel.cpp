@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+// CPUs: events, accounts, context switches.
+#include "sim/kernel.h"
+
+#include <algorithm>
+
+#include "sim/trace.h"
+
+namespace schedcp::sim {
+
+namespace {
+constexpr Time kLongest = 60 * kSecond;
+}
+
+Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
+    : setup_(setup), class_(scheduler), random_(setup.seed) {
+  const Topology& topology = *setup.topology;
+  cpus_.resize(size_t(topology.size()));
+  for (int i = 0; i < topology.size(); ++i) {
+    cpus_[size_t(i)].id = i;
+    cpus_[size_t(i)].speed = uint64_t(topology.cpus[size_t(i)].speed * 1024);
+    // Ticks of the CPUs are all but in step.
+    cpus_[size_t(i)].tick_phase = random_.below(200 * kUs);
+  }
+  channels_.resize(setup.workload->places.size());
+  started_.resize(setup.workload->programs.size());
+  disturbed_.resize(setup.workload->model.disturbances.size());
+  const auto duration = Time(setup.workload->model.duration_ms * double(kMs));
+  horizon_ = setup.duration ? setup.duration : duration ? duration : kLongest;
+}
+
+Kernel::~Kernel() = default;
+
+Task* Kernel::find(int pid) const {
+  const auto found = by_pid_.find(pid);
+  return found == by_pid_.end() ? nullptr : found->second;
+}
+
+void Kernel::run() {
+  for (const auto& program : setup_.workload->programs) {
+    const TaskModel& model = *program.model;
+    if (!model.started) continue;
+    const int64_t count = model.count * (model.each_cpu ? nr_cpus() : 1);
+    if (!model.background) live_ += count;
+    if (model.present)
+      for (int64_t i = 0; i < count; ++i) create(program, int(i), nullptr);
+  }
+  if (!class_.load()) {
+    finish(now_);
+    return;
+  }
+  for (auto& task : tasks_) begin(*task);
+  for (size_t i = 0; i < setup_.workload->programs.size(); ++i) {
+    const TaskModel& model = *setup_.workload->programs[i].model;
+    if (model.started && !model.present && model.count > 0)
+      at(model.start_us ? random_.draw_ns(*model.start_us) : 0, Event::Kind::start, int(i));
+  }
+  for (size_t i = 0; i < disturbed_.size(); ++i)
+    at(random_.draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
+       int(i));
+  at(horizon_, Event::Kind::end);
+  for (auto& cpu : cpus_) {
+    enter(cpu.id);
+    schedule(cpu);
+  }
+  while (!stopped_ && live_ > 0 && !events_.empty()) {
+    const Event event = events_.pop();
+    now_ = event.at;
+    if (event.kind == Event::Kind::end) break;
+    handle(event);
+  }
+  finish(now_);
+}
+
+void Kernel::handle(const Event& event) {
+  using Kind = Event::Kind;
+  switch (event.kind) {
+    case Kind::burst_end: {
+      Cpu& it = cpu(event.id);
+      if (it.armed_at != event.at) return;
+      it.armed_at = kNever;
+      enter(it.id);
+      settle(it);
+      if (it.curr && it.curr->remaining == 0) advance(it);
+      break;
+    }
+    case Kind::tick: {
+      Cpu& it = cpu(event.id);
+      it.tick_armed = false;
+      enter(it.id);
+      settle(it);
+      if (!it.curr) return;
+      spend(costs().tick_ns);
+      if (!it.curr->rt) class_.tick(it, *it.curr);
+      arm_tick(it);
+      break;
+    }
+    case Kind::reschedule:
+      enter(event.id);
+      cpu(event.id).resched_sent = false;
+      break;
+    case Kind::kick:
+      enter(event.id);
+      settle(cpu(event.id));
+      class_.kick(cpu(event.id), event.argument);
+      break;
+    case Kind::wake: {
+      Task& task = *tasks_[size_t(event.id)];
+      if (task.wake_generation != event.argument) return;
+      enter(task.cpu);
+      settle(cpu(here_));
+      wake(task, false);
+      break;
+    }
+    case Kind::start:
+      enter(int(random_.below(uint64_t(nr_cpus()))));
+      settle(cpu(here_));
+      arrive(event);
+      break;
+    case Kind::disturb:
+      enter(int(random_.below(uint64_t(nr_cpus()))));
+      settle(cpu(here_));
+      disturb(event);
+      break;
+    case Kind::restore:
+      enter(int(random_.below(uint64_t(nr_cpus()))));
+      from_realtime(*tasks_[size_t(event.id)]);
+      break;
+    case Kind::watchdog:
+      enter(0);
+      class_.watchdog();
+      break;
+    case Kind::timer:
+      enter(int(event.id % nr_cpus()));
+      settle(cpu(here_));
+      class_.timer(event.id / nr_cpus(), event.argument);
+      break;
+    case Kind::end:
+      break;
+  }
+  // Whatever happened may want this CPU, or others by IPI, to choose anew.
+  Cpu& mine = cpu(here_);
+  while (mine.need_resched && !stopped_) schedule(mine);
+  arm(mine);
+}
+
+void Kernel::settle(Cpu& it) {
+  if (now_ <= it.run_from) return;
+  const Time ran = now_ - it.run_from;
+  it.run_from = now_;
+  Task* task = it.curr;
+  if (!task) {
+    it.idle += ran;
+    return;
+  }
+  it.busy += ran;
+  task->sum_exec += ran;
+  const uint64_t work = it.speed == 1024 ? ran : (ran * it.speed + 1023) >> 10;
+  task->remaining -= std::min(task->remaining, work);
+  if (!task->rt) class_.charge(it, *task, ran);
+}
+
+void Kernel::spend(double ns) {
+  Cpu& it = cpu(here_);
+  settle(it);
+  const auto time = Time(ns);
+  it.run_from = std::max(it.run_from, now_) + time;
+  it.overhead += time;
+}
+
+void Kernel::reschedule(Cpu& it) {
+  it.need_resched = true;
+  if (it.id == here_ || it.resched_sent) return;
+  it.resched_sent = true;
+  const double delay = costs().ipi_ns + (it.curr ? 0 : costs().idle_exit_ns);
+  // No two IPIs take the same time.
+  after(Time(delay * (0.9 + 0.2 * random_.unit())), Event::Kind::reschedule, it.id);
+}
+
+void Kernel::schedule(Cpu& it) {
+  settle(it);
+  it.need_resched = false;
+  Task* prev = it.curr;
+  if (prev && prev->state != Task::State::runnable) {
+    const bool gone = prev->state == Task::State::dead;
+    if (prev->rt)
+      it.rt.pop_front();
+    else
+      class_.dequeue(it, *prev, {.sleep = true, .exit = gone});
+    prev->on_rq = false;
+    if (!gone) ++prev->voluntary;
+  }
+  Task* live = prev && prev->on_rq ? prev : nullptr;
+  bool put = false;
+  if (live && !live->rt && live->must_move) {
+    // The stopper, which is above all, takes the task away.
+    class_.put_prev(it, *live, SchedClass::Next::higher);
+    it.curr = nullptr;
+    began_waiting(*live, false);
+    migrate_queued(*live, live->allowed.first());
+    live = nullptr;
+    put = true;
+  }
+  Task* next = nullptr;
+  if (!it.rt.empty()) {
+    next = it.rt.front();
+    if (live && !live->rt) class_.put_prev(it, *live, SchedClass::Next::higher), put = true;
+  } else {
+    // What is leaving is shown to the class too, without being runnable.
+    next = class_.pick(it, prev && !prev->rt && it.curr == prev ? prev : nullptr);
+    if (live && !live->rt && next != live) {
+      class_.put_prev(it, *live, next ? SchedClass::Next::same : SchedClass::Next::idle);
+      put = true;
+    }
+  }
+  if (stopped_) return;
+  if (next == prev && !put) {
+    if (!next) class_.idle(it, true, true);
+    if (next && it.curr != next) it.curr = next;
+    arm(it);
+    return;
+  }
+  if (live && put && live->stats.waiting_since == kNever) {
+    ++live->involuntary;
+    began_waiting(*live, false);
+  }
+  switch_to(it, prev, next);
+  if (prev && prev->state == Task::State::dead) class_.dead(*prev);
+}
+
+void Kernel::switch_to(Cpu& it, Task* prev, Task* next) {
+  if (!prev && next) class_.idle(it, false, false);
+  if (prev && trace()) trace()->ran(it.id, *prev, now_);
+  const bool was_idle = !prev;
+  it.curr = next;
+  if (next && !next->rt) class_.set_next(it, *next);
+  if (!next) class_.idle(it, true, false);
+  ++totals_.switches;
+  spend(costs().switch_ns);
+  if (next) began_running(it, *next);
+  if (topology().smt && was_idle != !next) adjust_speeds(it);
+  arm_tick(it);
+  arm(it);
+}
+
+void Kernel::began_waiting(Task& task, bool woken) {
+  task.stats.waiting_since = local_now();
+  task.stats.woken = woken;
+}
+
+void Kernel::began_running(Cpu& it, Task& task) {
+  TaskStats& stats = task.stats;
+  const Time from = local_now();
+  if (trace()) trace()->starts(it.id, from);
+  ++stats.switches;
+  if (task.killed && !(task.flags & kPfExiting)) begin_exit(task);
+  if (task.last_ran >= 0 && task.last_ran != it.id) {
+    ++stats.migrations;
+    if (!task.background) ++totals_.migrations;
+    const auto &a = topology().cpus[size_t(task.last_ran)], &b = topology().cpus[size_t(it.id)];
+    task.remaining += uint64_t(a.llc == b.llc     ? costs().migrate_llc_ns
+                               : a.node == b.node ? costs().migrate_node_ns
+                                                  : costs().migrate_far_ns);
+  }
+  task.last_ran = it.id;
+  if (stats.waiting_since == kNever) return;
+  const Time waited = from - std::min(from, stats.waiting_since);
+  stats.waited += waited;
+  stats.longest_wait = std::max(stats.longest_wait, waited);
+  if (!task.background) {
+    totals_.runqueue.add(waited);
+    if (stats.woken) totals_.wakeup.add(waited);
+  }
+  stats.waiting_since = kNever;
+}
+
+void Kernel::adjust_speeds(Cpu& changed) {
+  const CpuSet& siblings = topology().cpus[size_t(changed.id)].siblings;
+  int busy = 0;
+  for (int id = siblings.first(); id >= 0; id = siblings.next(id + 1))
+    busy += cpu(id).curr != nullptr;
+  for (int id = siblings.first(); id >= 0; id = siblings.next(id + 1)) {
+    Cpu& it = cpu(id);
+    settle(it);
+    const double own = topology().cpus[size_t(id)].speed;
+    it.speed = uint64_t(own * 1024 * (busy > 1 ? machine().sibling_speed : 1));
+    arm(it);
+  }
+}
+
+void Kernel::arm(Cpu& it) {
+  if (!it.curr) return;
+  const uint64_t work = it.curr->remaining;
+  const Time end = std::max(now_, it.run_from) +
+                   (it.speed == 1024 ? work : (work * 1024 + it.speed - 1) / it.speed);
+  if (it.armed_at <= end) return;  // goes off early, and is set again
+  it.armed_at = end;
+  events_.push(end, Event::Kind::burst_end, it.id);
+}
+
+void Kernel::arm_tick(Cpu& it) {
+  if (it.tick_armed || !it.curr) return;
+  const Time period = kSecond / Time(machine().hz);
+  const Time next = (now_ - std::min(now_, it.tick_phase)) / period * period + it.tick_phase;
+  it.tick_armed = true;
+  events_.push(next > now_ ? next : next + period, Event::Kind::tick, it.id);
+}
+
+void Kernel::migrate_queued(Task& task, int to) {
+  const int home = here_;
+  class_.dequeue(cpu(task.cpu), task, {.migrating = true});
+  task.cpu = to;
+  task.must_move = false;
+  class_.enqueue(cpu(to), task, {.migrating = true});
+  if (!cpu(to).curr)
+    reschedule(cpu(to));
+  else if (!cpu(to).curr->rt)
+    class_.wakeup_preempt(cpu(to), task);
+  here_ = home;
+}
+
+void Kernel::finish(Time end) {
+  for (auto& it : cpus_) {
+    here_ = it.id;
+    settle(it);
+    if (it.run_from > end) it.overhead -= it.run_from - end;
+    if (it.curr && trace()) trace()->ran(it.id, *it.curr, end);
+  }
+  for (const auto& task : tasks_) {
+    TaskStats& stats = task->stats;
+    if (stats.waiting_since == kNever || stats.waiting_since >= end) continue;
+    const Time waited = end - stats.waiting_since;
+    stats.waited += waited;
+    stats.longest_wait = std::max(stats.longest_wait, waited);
+  }
+}
+
+}  // namespace schedcp::sim

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+// The core of the simulated kernel: virtual time, CPUs, tasks and their programs, context switches.
+// Which task runs where is a SchedClass's business. Everything happens one event at a time, on some
+// CPU (`here`), whose time the kernel's own work takes: what a policy computes delays what comes
+// after it.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "sim/program.h"
+#include "sim/random.h"
+#include "sim/sched_class.h"
+#include "sim/times.h"
+#include "sim/topology.h"
+
+namespace schedcp::sim {
+
+class Trace;
+
+struct Cpu {
+  int id = 0;
+  Task* curr = nullptr;  ///< null: idle
+  bool need_resched = false;
+  bool resched_sent = false;
+  Time run_from = 0;  ///< until then the kernel works; from then on the task, or idleness
+  Time armed_at = kNever;
+  uint64_t speed = 1024;  ///< work in 1024 ns
+  bool tick_armed = false;
+  Time tick_phase = 0;
+  std::deque<Task*> rt;  ///< runnable tasks of a higher class
+  Time busy = 0, idle = 0, overhead = 0;
+  uint64_t nr_running = 0;  ///< tasks of our class on its run queue
+};
+
+/// What a run is about.
+struct Setup {
+  const Topology* topology = nullptr;
+  const MachineModel* machine = nullptr;
+  const Workload* workload = nullptr;
+  uint64_t seed = 1;
+  Time duration = 0;  ///< 0: the workload's
+  Trace* trace = nullptr;
+};
+
+/// Figures of a whole run.
+struct Totals {
+  Times wakeup, runqueue;
+  uint64_t switches = 0, migrations = 0, rounds = 0, finished = 0, wakeups = 0;
+  Time last_end = 0;
+};
+
+class Kernel {
+ public:
+  Kernel(const Setup& setup, SchedClass& scheduler);
+  ~Kernel();
+  /// To the end of the workload or of the time, or until stop().
+  void run();
+  void stop() { stopped_ = true; }
+  bool all_ended() const { return live_ == 0; }
+
+  // For classes.
+  Time now() const { return now_; }
+  /// When what is being done here is done.
+  Time local_now() const { return std::max(now_, cpus_[size_t(here_)].run_from); }
+  int here() const { return here_; }
+  Cpu& cpu(int id) { return cpus_[size_t(id)]; }
+  int nr_cpus() const { return int(cpus_.size()); }
+  const Topology& topology() const { return *setup_.topology; }
+  const MachineModel& machine() const { return *setup_.machine; }
+  const KernelCosts& costs() const { return setup_.machine->costs; }
+  const Setup& setup() const { return setup_; }
+  Random& random() { return random_; }
+  Trace* trace() { return setup_.trace; }
+  const std::vector<std::unique_ptr<Task>>& tasks() const { return tasks_; }
+  Task* find(int pid) const;
+  /// The task in whose context things happen; null on an idle CPU.
+  Task* current() { return cpus_[size_t(here_)].curr; }
+  /// The kernel works here for so long.
+  void spend(double ns);
+  /// Have a CPU choose anew, by IPI if it is not this one.
+  void reschedule(Cpu& cpu);
+  void after(Time delay, Event::Kind kind, int id = 0, uint64_t argument = 0) {
+    events_.push(local_now() + delay, kind, id, argument);
+  }
+  void at(Time when, Event::Kind kind, int id = 0, uint64_t argument = 0) {
+    events_.push(when, kind, id, argument);
+  }
+  /// Put a queued task that does not run on another CPU's run queue.
+  void migrate_queued(Task& task, int to);
+  /// Bring the running task's and the CPU's accounts up to now.
+  void settle(Cpu& cpu);
+  bool runs(const Task& task) const { return cpus_[size_t(task.cpu)].curr == &task; }
+
+  const Totals& totals() const { return totals_; }
+  const std::vector<Cpu>& all_cpus() const { return cpus_; }
+  Time end_time() const { return now_; }
+  Time horizon() const { return horizon_; }
+
+ private:
+  struct Channel {
+    int64_t count = 0;
+    std::deque<Task*> waiters;
+    Task* owner = nullptr;
+  };
+  // kernel.cpp
+  void handle(const Event& event);
+  void schedule(Cpu& cpu);
+  void switch_to(Cpu& cpu, Task* prev, Task* next);
+  void arm(Cpu& cpu);
+  void arm_tick(Cpu& cpu);
+  void adjust_speeds(Cpu& cpu);
+  void enter(int cpu) { here_ = cpu; }
+  void finish(Time end);
+  void began_waiting(Task& task, bool woken);
+  void began_running(Cpu& cpu, Task& task);
+
+  // tasks.cpp
+  Task& create(const Program& program, int instance, Task* parent);
+  bool start(const Program& program, int instance, Task* parent);
+  void arrive(const Event& event);
+  void begin(Task& task);
+  void wake(Task& task, bool sync);
+  void place(Task& task, uint64_t wake_flags, Move move);
+  void advance(Cpu& cpu);
+  bool effect(Cpu& cpu, Task& task, const Step& step);
+  void enter_step(Task& task);
+  void begin_exit(Task& task);
+  void die(Cpu& cpu, Task& task);
+  void forget(Task& task);
+  Channel& channel(const Task& task, const Step& step);
+  void set_affinity(Task& task, const CpuSet& cpus);
+  void set_nice(Task& task, int nice);
+  void kill(Task& task);
+  void to_realtime(Task& task);
+  void from_realtime(Task& task);
+  template <class Apply>
+  void change(Task& task, Apply&& apply);
+  void disturb(const Event& event);
+  void disturb_one(const std::string& what, Task& victim);
+  void start_hog();
+
+  Setup setup_;
+  SchedClass& class_;
+  Random random_;
+  EventQueue events_;
+  std::vector<Cpu> cpus_;
+  std::vector<std::unique_ptr<Task>> tasks_;
+  std::map<int, Task*> by_pid_;
+  std::vector<Channel> channels_;
+  std::map<std::string, Channel> named_;
+  std::unique_ptr<Program> hog_;
+  std::unique_ptr<TaskModel> hog_model_;
+  std::vector<int64_t> started_, disturbed_;
+  Totals totals_;
+  Time now_ = 0, horizon_ = kNever;
+  int here_ = 0;
+  int next_pid_ = 100;
+  int64_t live_ = 0;  ///< foreground tasks that are to end, and starts still to come
+  bool stopped_ = false;
+};
+
+}  // namespace schedcp::sim

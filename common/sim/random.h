@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Numbers drawn from a seed: the same on every machine and with every library, which the standard's
+// distributions are not.
+#pragma once
+
+#include <cstdint>
+
+#include "doc/simulation.h"
+
+namespace schedcp::sim {
+
+/// xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64.
+class Random {
+ public:
+  explicit Random(uint64_t seed);
+  uint64_t next();
+  /// Less than `n`, which is at least 1.
+  uint64_t below(uint64_t n);
+  /// In [0, 1).
+  double unit();
+  /// As a workload's Draw says; not negative.
+  double draw(const Draw& from);
+  /// The same in whole nanoseconds, of a Draw in microseconds; at most an hour.
+  uint64_t draw_ns(const Draw& from);
+
+ private:
+  uint64_t state_[4];
+};
+
+}  // namespace schedcp::sim
