@@ -19,10 +19,10 @@ namespace schedcp {
 #define SCHEDCP_JUMPS(X) \
   X(jeq) X(jne) X(jgt) X(jge) X(jlt) X(jle) X(jsgt) X(jsge) X(jslt) X(jsle) X(jset)
 // Each of these has two steps: any address, or the frame pointer plus a constant within the frame.
-#define SCHEDCP_LOADS(X)                                                                     \
-  X(ldu8, uint8_t)                                                                           \
-  X(ldu16, uint16_t) X(ldu32, uint32_t) X(ldu64, uint64_t) X(lds8, int8_t) X(lds16, int16_t) \
-      X(lds32, int32_t)
+#define SCHEDCP_LOADS(X) \
+  X(ldu8, uint8_t)       \
+  X(ldu16, uint16_t)     \
+  X(ldu32, uint32_t) X(ldu64, uint64_t) X(lds8, int8_t) X(lds16, int16_t) X(lds32, int32_t)
 #define SCHEDCP_STORES(X) X(st8, uint8_t) X(st16, uint16_t) X(st32, uint32_t) X(st64, uint64_t)
 
 enum class Step : uint8_t {

@@ -223,11 +223,22 @@ class Decoder {
     return engine_.bindings.size() - 1;
   }
 
+  /// A kernel function's address, or a variable that the loader fills in.
   bool decode_extern() {
     const btf* types = engine_.object.types();
-    if (btf__find_by_name_kind(types, reference_->name.c_str(), BTF_KIND_VAR) > 0)
+    const int id = btf__find_by_name_kind(types, reference_->name.c_str(), BTF_KIND_VAR);
+    if (id <= 0) {
+      set(Step::kfunc_address, int64_t(binding(reference_->name)));
+      return true;
+    }
+    const auto value = engine_.facts.setting(reference_->name);
+    const int64_t size = btf__resolve_size(types, btf__type_by_id(types, uint32_t(id))->type);
+    if (!value || (size != 1 && size != 4 && size != 8))
       return unmodelled("extern", reference_->name), false;
-    set(Step::kfunc_address, int64_t(binding(reference_->name)));
+    Address& place = engine_.sections["extern " + reference_->name];
+    if (!place) place = engine_.memory.add(size_t(size), Memory::kReadOnly, "a kernel setting");
+    std::memcpy(engine_.memory.own(place, size_t(size)), &*value, size_t(size));
+    op_->imm = int64_t(place);
     return true;
   }
 

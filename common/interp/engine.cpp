@@ -52,26 +52,30 @@ void Engine::add_sections(const std::vector<KnobValue>& knobs) {
     const bool constant = section.name.starts_with(".rodata");
     if (!constant && !section.name.starts_with(".data") && !section.name.starts_with(".bss"))
       continue;
-    auto bytes = object.section(section.name);
-    if (!bytes || sections.contains(section.name)) continue;
+    if (sections.contains(section.name)) continue;
+    std::string bytes(section.data);  // none of .bss
     if (section.name == ".rodata") {
-      fill_enumerators(*bytes);
-      std::set<std::string> seen;
-      for (const auto& given : knobs) {
-        const KnobSpec& knob = object.knob(given.name);
-        PolicyObject::check_range(knob, given.value);
-        if (!seen.insert(given.name).second)
-          throw usage_error(fmt::format("knob '{}' is set twice", given.name));
-        std::memcpy(bytes->data() + knob.offset, &given.value, knob.size);  // little endian
-      }
+      fill_enumerators(bytes);
+      set_knobs(bytes, knobs);
     }
-    const Address address =
-        memory.add(bytes->size(), constant ? Memory::kReadOnly : Memory::kReadWrite,
-                   constant ? "the constants" : "the variables");
-    std::memcpy(memory.own(address, bytes->size()), bytes->data(), bytes->size());
+    const Address address = memory.add(std::max<uint64_t>(section.size, bytes.size()),
+                                       constant ? Memory::kReadOnly : Memory::kReadWrite,
+                                       constant ? "the constants" : "the variables");
+    std::memcpy(memory.own(address, bytes.size()), bytes.data(), bytes.size());
     sections[section.name] = address;
   }
   if (!knobs.empty() && !sections.contains(".rodata")) object.knob(knobs.front().name);
+}
+
+void Engine::set_knobs(std::string& rodata, const std::vector<KnobValue>& knobs) const {
+  std::set<std::string> seen;
+  for (const auto& given : knobs) {
+    const KnobSpec& knob = object.knob(given.name);
+    PolicyObject::check_range(knob, given.value);
+    if (!seen.insert(given.name).second)
+      throw usage_error(fmt::format("knob '{}' is set twice", given.name));
+    std::memcpy(rodata.data() + knob.offset, &given.value, knob.size);  // little endian
+  }
 }
 
 void Engine::fill_enumerators(std::string& rodata) const {

@@ -128,6 +128,7 @@ class Engine {
  private:
   struct Lease;
   void add_sections(const std::vector<KnobValue>& knobs);
+  void set_knobs(std::string& rodata, const std::vector<KnobValue>& knobs) const;
   void fill_enumerators(std::string& rodata) const;
   void add_maps();
   void fill_hints(const std::vector<LengthHint>& hints);

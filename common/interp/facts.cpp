@@ -49,9 +49,13 @@ constexpr Enumerator kEnumerators[] = {
     {"scx_exit_kind", "SCX_EXIT_UNREG_BPF", 65},
     {"scx_exit_kind", "SCX_EXIT_UNREG_KERN", 66},
     {"scx_exit_kind", "SCX_EXIT_SYSRQ", 67},
+    {"scx_exit_kind", "SCX_EXIT_PARENT", 68, 701},
+    {"scx_exit_kind", "SCX_EXIT_PARENT_KILL", 69, 703},
     {"scx_exit_kind", "SCX_EXIT_ERROR", 1024},
     {"scx_exit_kind", "SCX_EXIT_ERROR_BPF", 1025},
     {"scx_exit_kind", "SCX_EXIT_ERROR_STALL", 1026},
+    {"scx_exit_kind", "SCX_EXIT_ERROR_REENQ", 1027, 701},
+    {"scx_exit_kind", "SCX_EXIT_ERROR_RESCUE", 1028, 703},
     {"scx_exit_code", "SCX_ECODE_RSN_HOTPLUG", bit(32)},
     {"scx_exit_code", "SCX_ECODE_ACT_RESTART", bit(48)},
     {"scx_ops_flags", "SCX_OPS_KEEP_BUILTIN_IDLE", bit(0)},
@@ -88,6 +92,8 @@ constexpr Enumerator kEnumerators[] = {
     {"scx_pick_idle_cpu_flags", "SCX_PICK_IDLE_IN_NODE", 2, 615},
     {"scx_ent_flags", "SCX_TASK_QUEUED", 1},
     {"scx_ent_flags", "SCX_TASK_IN_CUSTODY", 2, 701},
+    {"scx_ent_flags", "SCX_TASK_RESET_RUNNABLE_AT", 4},
+    {"scx_ent_flags", "SCX_TASK_DEQD_FOR_SLEEP", 8},
     {"scx_ent_flags", "SCX_TASK_IMMED", 0x20, 701},
     {"scx_dsq_iter_flags", "SCX_DSQ_ITER_REV", bit(16)},
 };
@@ -283,6 +289,11 @@ constexpr Name kFields[] = {
     {"task_struct.scx.disallow"},
     {"task_struct.scx.runnable_at"},
     {"task_struct.scx.tid", 702},
+    {"scx_exit_info.kind"},
+    {"scx_exit_info.exit_code"},
+    {"scx_exit_info.reason"},
+    {"scx_exit_info.msg"},
+    {"scx_exit_info.dump"},
     {"sched_ext_ops.cgroup_set_bandwidth", 617},
     {"sched_ext_ops.cgroup_set_idle", 619},
     {"sched_ext_ops.sub_attach", 701},
@@ -303,6 +314,7 @@ KernelFacts::KernelFacts(std::string_view release) : release_(release) {
   const auto [dot, error] = std::from_chars(release.data(), end, major_);
   const bool two = error == std::errc{} && dot != end && *dot == '.';
   const auto [rest, wrong] = std::from_chars(two ? dot + 1 : end, end, minor_);
+  if (rest != end && *rest == '.') std::from_chars(rest + 1, end, patch_);
   if (!two || wrong != std::errc{} || (rest != end && *rest != '.' && *rest != '-'))
     throw usage_error(fmt::format("'{}' is no kernel release", printable(release)),
                       "one is 6.12, 7.1 or 7.3.4, for instance");
@@ -336,6 +348,14 @@ std::optional<uint64_t> KernelFacts::enumerator(std::string_view name) const {
 
 Exists KernelFacts::has_kfunc(std::string_view name) const {
   return look_up(kKfuncs, name, major_ * 100 + minor_);
+}
+
+std::optional<uint64_t> KernelFacts::setting(std::string_view name) const {
+  if (name == "LINUX_KERNEL_VERSION")
+    return uint64_t{major_} << 16 | minor_ << 8 | std::min(patch_, 255u);
+  if (name == "CONFIG_HZ") return kHz;
+  if (name == "CONFIG_PREEMPT_RCU") return 1;  // goes with its PREEMPT_DYNAMIC
+  return std::nullopt;
 }
 
 Exists KernelFacts::has_type(std::string_view name) const {

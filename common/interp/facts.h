@@ -10,6 +10,9 @@
 
 namespace schedcp {
 
+/// Ticks a second, as Debian builds its kernels.
+inline constexpr uint64_t kHz = 250;
+
 enum class Exists { no, yes, unknown };
 
 class KernelFacts {
@@ -28,13 +31,16 @@ class KernelFacts {
   std::optional<uint64_t> enumerator(std::string_view name) const;
   /// Whether a kfunc exists (bpf_ksym_exists, weak calls), without ___suffix as CO-RE looks it up.
   Exists has_kfunc(std::string_view name) const;
+  /// What an extern such as LINUX_KERNEL_VERSION or CONFIG_HZ holds in Debian's build of the
+  /// release; nothing if nobody knows.
+  std::optional<uint64_t> setting(std::string_view name) const;
   Exists has_type(std::string_view name) const;
   /// "sched_ext_ops.cgroup_set_bandwidth".
   Exists has_field(std::string_view path) const;
 
  private:
   std::string release_;
-  unsigned major_ = 0, minor_ = 0;
+  unsigned major_ = 0, minor_ = 0, patch_ = 0;
 };
 
 }  // namespace schedcp

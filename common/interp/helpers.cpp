@@ -13,8 +13,9 @@
 namespace schedcp {
 namespace {
 
-constexpr uint64_t kTickNs = 4'000'000;  // HZ=250, as Debian's kernels have it
-constexpr uint64_t kFirstJiffies = uint32_t(-300 * 250);
+constexpr uint64_t kTickNs = 1'000'000'000 / kHz;
+constexpr uint64_t kFirstJiffies =
+    uint32_t(-300 * int32_t(kHz));  // they wrap five minutes after boot
 constexpr uint64_t kMaxLoops = 8 << 20;
 
 uint64_t error(int64_t number) { return uint64_t(number); }

@@ -162,25 +162,27 @@ struct { __uint(type, BPF_MAP_TYPE_HASH + 10); __uint(max_entries, 4); __type(ke
   __type(value, u64); } trie SEC(".maps");
 enum odd { ODD = 3 };
 extern int LINUX_KERNEL_VERSION __kconfig;
+extern int CONFIG_NR_CPUS __kconfig;
 void bpf_unheard_of(void) __ksym;
 SEC("struct_ops/k") u64 k(u64 *a) { return scx_bpf_nr_cpu_ids(); }
 SEC("struct_ops/h") u64 h(u64 *a) { return bpf_send_signal(9); }
 SEC("struct_ops/m") u64 m(u64 *a) { u64 key = 0; return (u64)bpf_map_lookup_elem(&trie, &key); }
 SEC("struct_ops/e") u64 e(u64 *a) { return bpf_core_enum_value(enum odd, ODD); }
-SEC("struct_ops/x") u64 x(u64 *a) { return LINUX_KERNEL_VERSION; }
+SEC("struct_ops/x") u64 x(u64 *a) { return a[0] ? CONFIG_NR_CPUS : LINUX_KERNEL_VERSION; }
 SEC("struct_ops/u") u64 u(u64 *a) { if (a[0]) bpf_unheard_of(); return 0; }
 )" +
               policy_tail(".select_cpu = (void *)k, .enqueue = (void *)h, .dequeue = (void *)m,"
                           ".tick = (void *)e, .running = (void *)x, .stopping = (void *)u,"));
   CHECK(bench.machine.missing() ==
-        std::vector<std::string>{"enumerator odd.ODD", "extern LINUX_KERNEL_VERSION",
+        std::vector<std::string>{"enumerator odd.ODD", "extern CONFIG_NR_CPUS",
                                  "helper bpf_send_signal", "kfunc bpf_unheard_of",
                                  "kfunc scx_bpf_nr_cpu_ids", "map type lpm_trie"});
   CHECK(unmodelled_of(bench, "select_cpu").name == "scx_bpf_nr_cpu_ids");
   CHECK(unmodelled_of(bench, "enqueue").name == "bpf_send_signal");
   CHECK(unmodelled_of(bench, "dequeue").name == "lpm_trie");
   CHECK(unmodelled_of(bench, "tick").name == "odd.ODD");
-  CHECK(unmodelled_of(bench, "running").kind == "extern");
+  CHECK(bench.call("running", {0}) == 0x070300);
+  CHECK(unmodelled_of(bench, "running", {1}).kind == "extern");
   CHECK(bench.call("stopping", {0}) == 0);
   const Unmodelled unheard = unmodelled_of(bench, "stopping", {1});
   CHECK(unheard.where.function == "u");
