@@ -52,8 +52,10 @@ Finding& Findings::add_at(const Function& function, uint32_t insn, const char* r
   }
   finding.file = printable(line->file);
   finding.line = line->line;
-  const size_t start = line->text.find_first_not_of(" \t");
-  finding.source = start == std::string::npos ? "" : printable(line->text.substr(start));
+  if (line->column) finding.column = line->column;
+  std::string text = line->text;
+  std::replace(text.begin(), text.end(), '\t', ' ');  // one column each, as the compiler counts
+  finding.source = printable(text);
   return finding;
 }
 

@@ -26,6 +26,9 @@ enum class Effect : uint8_t {
   error,         ///< ends the policy
   set_slice,     ///< slice 2
   set_vtime,
+  destroy,  ///< queue 1
+  count,    ///< how many wait in queue 1
+  perf,     ///< CPU 1, performance 2
 };
 
 /// Sets of callers, as the kernel groups them.

@@ -180,6 +180,11 @@ void Walk::path(uint32_t insn, State state) {
                                                      : uint64_t(uint32_t(code.imm)));
     compare(insn, a, b);
     compare(insn, b, a);
+    const bool unsigned_order = op == BPF_JGT || op == BPF_JGE || op == BPF_JLT || op == BPF_JLE;
+    if (wide && unsigned_order && !a.constant() && !b.constant() &&
+        ((a.marks & Value::kVtime && b.marks & (Value::kVtime | Value::kClock)) ||
+         (b.marks & Value::kVtime && a.marks & Value::kClock)))
+      run.observer.ordered_unsigned(site(insn));
     std::optional<bool> taken;
     const bool null_test = b.is(0) && wide && (op == BPF_JEQ || op == BPF_JNE);
     if (op == 0xe0)
@@ -193,11 +198,14 @@ void Walk::path(uint32_t insn, State state) {
       continue;
     }
     if (state.fate == Fate::open) state.branch_function = int32_t(index), state.branch_insn = insn;
+    const uint16_t marks = a.marks | b.marks;
     const auto side = [&](bool goes) {
       State next = state;
       if (a.kind == Value::Kind::nullable && null_test) {
         const bool null = goes == (op == BPF_JEQ);
         Value better = null ? Value::number(0) : Value::pointer(Value::Kind::memory, a.index);
+        better.marks = a.marks;
+        if (!null && (a.marks & Value::kCounter)) better.lo = a.lo, better.hi = a.hi;
         next.learn(a, better);
         next.regs[reg] = better;
         if (null && next.fate == Fate::open) next.via = std::max(next.via, a.null);
@@ -207,7 +215,14 @@ void Walk::path(uint32_t insn, State state) {
         const Value better = refine(op, wide, a, b, goes);
         next.learn(a, better);
         next.regs[reg] = better;
+        // No CPU was idle after all.
+        if (((a.marks & Value::kPicked) && better.lo > INT32_MAX) ||
+            ((a.marks & Value::kIdleBit) && better.is(0)))
+          next.claim_function = -1;
+      } else if (marks & (Value::kPicked | Value::kIdleBit)) {
+        next.claim_function = -1;  // compared with what we do not know
       }
+      if (marks & Value::kLag) next.compared_vtime = true;
       return next;
     };
     waiting.emplace_back(uint32_t(to), side(true));

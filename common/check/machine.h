@@ -34,9 +34,78 @@ struct Observer {
   virtual void wrote(const Site&, const std::string& /*field*/, const Value&) {}
   virtual void read(const Site&, const std::string& /*field*/) {}
   /// A value with marks is compared, masked or xored with a constant.
-  virtual void compared(const Site&, uint8_t /*marks*/, uint64_t /*constant*/) {}
+  virtual void compared(const Site&, uint16_t /*marks*/, uint64_t /*constant*/) {}
+  /// enq_flags are compared or masked, with whatever.
+  virtual void tested_flags(const Site&) {}
+  /// dsq_vtime is compared with something that is no constant, as an unsigned number.
+  virtual void ordered_unsigned(const Site&) {}
+  /// The callback's argument of that number is read.
+  virtual void argument(const Site&, int /*number*/) {}
+  /// Something is atomically added to that is not on the stack, and gets less.
+  virtual void counted_down(const Site&) {}
+  /// A map is looked into with this key.
+  virtual void looked_up(const Site&, const Value& /*key*/) {}
+  /// A key on the stack has every member filled in and the bytes between them not.
+  virtual void left_padding(const Site&, const MapSpec&) {}
+  /// A loop begins; with those around it its body runs so many times.
+  virtual void loops(const Site&, uint64_t /*rounds*/) {}
+  /// Something that a per-CPU map holds is subtracted.
+  virtual void subtracted_per_cpu(const Site&) {}
+  /// A task's name is compared with a text.
+  virtual void compared_name(const Site&) {}
   /// The root function ends.
   virtual void ended(const Site&, const State&) {}
+};
+
+/// Tells several observers.
+class Observers : public Observer {
+ public:
+  explicit Observers(std::vector<Observer*> all) : all_(std::move(all)) {}
+  void called(const Site& site, const Kfunc& kfunc, const State& state) override {
+    for (auto* one : all_) one->called(site, kfunc, state);
+  }
+  void wrote(const Site& site, const std::string& field, const Value& value) override {
+    for (auto* one : all_) one->wrote(site, field, value);
+  }
+  void read(const Site& site, const std::string& field) override {
+    for (auto* one : all_) one->read(site, field);
+  }
+  void compared(const Site& site, uint16_t marks, uint64_t constant) override {
+    for (auto* one : all_) one->compared(site, marks, constant);
+  }
+  void tested_flags(const Site& site) override {
+    for (auto* one : all_) one->tested_flags(site);
+  }
+  void ordered_unsigned(const Site& site) override {
+    for (auto* one : all_) one->ordered_unsigned(site);
+  }
+  void argument(const Site& site, int number) override {
+    for (auto* one : all_) one->argument(site, number);
+  }
+  void counted_down(const Site& site) override {
+    for (auto* one : all_) one->counted_down(site);
+  }
+  void looked_up(const Site& site, const Value& key) override {
+    for (auto* one : all_) one->looked_up(site, key);
+  }
+  void left_padding(const Site& site, const MapSpec& map) override {
+    for (auto* one : all_) one->left_padding(site, map);
+  }
+  void loops(const Site& site, uint64_t rounds) override {
+    for (auto* one : all_) one->loops(site, rounds);
+  }
+  void subtracted_per_cpu(const Site& site) override {
+    for (auto* one : all_) one->subtracted_per_cpu(site);
+  }
+  void compared_name(const Site& site) override {
+    for (auto* one : all_) one->compared_name(site);
+  }
+  void ended(const Site& site, const State& state) override {
+    for (auto* one : all_) one->ended(site, state);
+  }
+
+ private:
+  std::vector<Observer*> all_;
 };
 
 class CodeMachine {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "check/habits.h"
 #include "check/machine.h"
 #include "check/rules.h"
 
@@ -65,6 +66,7 @@ class Rules : public Observer {
       case Effect::insert:
       case Effect::insert_vtime:
         insert(site, state, regs[2], regs[3], kfunc.effect == Effect::insert_vtime);
+        if (kfunc.effect == Effect::insert_vtime) order(site, state, regs[4]);
         break;
       case Effect::insert_args: {
         const Value& block = regs[2];
@@ -75,6 +77,7 @@ class Rules : public Observer {
           return held ? *held : Value();
         };
         insert(site, state, member(0), member(8), true);
+        order(site, state, member(16));
         break;
       }
       case Effect::move:
@@ -99,7 +102,11 @@ class Rules : public Observer {
                                        queue_name(regs[1].lo)));
         break;
       case Effect::create:
-        created_.add(regs[1], site);
+        if ((regs[1].marks & Value::kCounter) && regs[1].hi - regs[1].lo < kMaxCpus)
+          for (uint64_t id = regs[1].lo; id <= regs[1].hi; ++id)
+            created_.add(Value::number(id), site);
+        else
+          created_.add(regs[1], site);
         if (regs[1].constant() && (regs[1].lo & kBuiltIn))
           findings_.add_at(
               *site.function, site.insn, "SCX005", "error",
@@ -113,7 +120,7 @@ class Rules : public Observer {
         slice(site, regs[2]);
         break;
       case Effect::set_vtime:
-        sets_vtime_ = true;
+        sets_vtime(site);
         break;
       default:
         break;
@@ -121,16 +128,11 @@ class Rules : public Observer {
   }
 
   void wrote(const Site& site, const std::string& field, const Value& value) override {
-    if (field == "task_struct.scx.dsq_vtime") sets_vtime_ = true;
+    if (field == "task_struct.scx.dsq_vtime") sets_vtime(site);
     if (field == "task_struct.scx.slice") slice(site, value);
   }
 
-  void read(const Site& site, const std::string& field) override {
-    if (field == "task_struct.scx.dsq_vtime" && site.callback == "enqueue")
-      reads_vtime_.try_emplace(0, Place{site.function, site.insn});
-  }
-
-  void compared(const Site& site, uint8_t marks, uint64_t constant) override {
+  void compared(const Site& site, uint16_t marks, uint64_t constant) override {
     if ((marks & Value::kEnqFlags) && site.callback == "enqueue")
       for (const uint64_t moved : kMoved)
         if (constant == moved)
@@ -232,6 +234,19 @@ class Rules : public Observer {
                        "SCX_KICK_IDLE cannot go with PREEMPT or WAIT: the kernel ends the policy");
   }
 
+  /// A queue is ordered by `vtime`: is a new task's, which is 0, taken as it is?
+  void order(const Site& site, const State& state, const Value& vtime) {
+    if (site.callback == "enqueue" && (vtime.marks & Value::kVtime) && !state.compared_vtime)
+      raw_vtime_.try_emplace(0, Place{site.function, site.insn});
+  }
+
+  void sets_vtime(const Site& site) {
+    // Where a task's life with the policy begins; and code that may be called from anywhere.
+    static const std::set<std::string_view> early{"",        "init_task", "enable",    "select_cpu",
+                                                  "enqueue", "runnable",  "set_weight"};
+    if (early.contains(site.callback)) starts_vtime_ = true;
+  }
+
   static bool printable_bytes(uint64_t constant) {
     int letters = 0;
     for (; constant & 0xff; constant >>= 8, ++letters)
@@ -248,8 +263,8 @@ class Rules : public Observer {
   Findings& findings_;
   uint64_t timeout_ns_;
   Queues filled_, plain_, ordered_, created_, drained_;
-  std::map<int, Place> infinite_, reads_vtime_;
-  bool preempts_ = false, sets_vtime_ = false;
+  std::map<int, Place> infinite_, raw_vtime_;
+  bool preempts_ = false, starts_vtime_ = false;
 };
 
 void Rules::conclude(bool complete) {
@@ -279,16 +294,21 @@ void Rules::conclude(bool complete) {
                       "kernel ends the policy when both meet",
                       id),
           "use two queues");
+  if (filled_.known.size() == 1 && !filled_.unknown && !(filled_.known.begin()->first & kBuiltIn))
+    findings_.add_at(*filled_.known.begin()->second.function, filled_.known.begin()->second.insn,
+                     "SCX041", "note", "all CPUs share this one queue and its lock",
+                     "a queue for each last-level cache scales to many CPUs");
   if (!infinite_.empty() && !preempts_)
     findings_.add_at(
         *infinite_[0].function, infinite_[0].insn, "SCX037", "error",
         "an infinite slice, and no kick with SCX_KICK_PREEMPT anywhere: a task that does "
         "not sleep never leaves its CPU",
         "give a slice, or preempt from a timer");
-  if (!reads_vtime_.empty() && !sets_vtime_ && !(ordered_.known.empty() && !ordered_.unknown))
-    findings_.add_at(*reads_vtime_[0].function, reads_vtime_[0].insn, "SCX031", "warning",
-                     "dsq_vtime is used for the order but never set: it stays 0 for every task",
-                     "set it in enable and advance it in stopping");
+  if (!raw_vtime_.empty() && !starts_vtime_)
+    findings_.add_at(
+        *raw_vtime_[0].function, raw_vtime_[0].insn, "SCX031", "warning",
+        "a new task's dsq_vtime is 0: it goes before all others until it has caught up",
+        "set it to the policy's clock in enable");
 }
 
 /// Functions whose address is taken: timers and loops call them.
@@ -307,7 +327,9 @@ std::set<size_t> called_back(const PolicyObject& object) {
 
 void check_paths(const PolicyObject& object, const std::vector<KnobValue>& knobs,
                  const CheckLimits& limits, Findings& findings, CheckResult& result) {
-  Rules rules(object, findings);
+  Rules paths(object, findings);
+  Habits habits(object, findings);
+  Observers rules({&paths, &habits});
   CodeMachine machine(object, knobs, limits.max_steps);
   std::set<size_t> done;
   for (const auto& [member, index] : object.ops().callbacks) {
@@ -324,7 +346,8 @@ void check_paths(const PolicyObject& object, const std::vector<KnobValue>& knobs
                                 printable(object.functions()[i].name, 60), printable(section, 40)));
     machine.follow(i, "", rules);
   }
-  rules.conclude(machine.complete());
+  paths.conclude(machine.complete());
+  if (machine.complete()) habits.conclude();
   result.steps = machine.steps();
   result.complete = machine.complete();
   if (!machine.complete())

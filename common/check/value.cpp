@@ -35,6 +35,7 @@ bool Value::covers(const Value& other) const {
   if (other.marks & kIdentity & ~marks) return false;
   if (kind == Kind::unknown) return true;
   if (kind == Kind::scalar) return other.kind == Kind::scalar && lo <= other.lo && hi >= other.hi;
+  if ((marks & kCounter) && (lo > other.lo || hi < other.hi)) return false;
   return kind == other.kind && null == other.null && index == other.index && offset == other.offset;
 }
 
@@ -77,6 +78,8 @@ void State::leave(uint32_t from) {
 }
 
 bool State::covers(const State& other) const {
+  if (looked_at_cpus && !other.looked_at_cpus) return false;
+  if (compared_vtime && !other.compared_vtime) return false;
   Renaming renaming;
   for (size_t i = 0; i < regs.size(); ++i)
     if (!regs[i].covers(other.regs[i]) || !renaming.agrees(regs[i].id, other.regs[i].id))
@@ -94,6 +97,8 @@ bool State::covers(const State& other) const {
 
 bool State::widen(const State& other) {
   if (covers(other)) return false;
+  looked_at_cpus = looked_at_cpus && other.looked_at_cpus;
+  compared_vtime = compared_vtime && other.compared_vtime;
   for (size_t i = 0; i < regs.size(); ++i) regs[i] = Value::widened(regs[i], other.regs[i]);
   std::vector<Slot> kept;
   for (const auto& s : slots)
@@ -116,7 +121,7 @@ void State::learn(const Value& value, const Value& better) {
   const uint32_t id = value.id;
   const auto improve = [&](Value& v) {
     if (v.id != id) return;
-    const uint8_t marks = v.marks;
+    const uint16_t marks = v.marks;
     v = better, v.marks = marks, v.id = id;
   };
   for (auto& reg : regs) improve(reg);

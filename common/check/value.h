@@ -28,15 +28,27 @@ struct Value {
     context,   ///< the callback's arguments
     function,  ///< address of function `index`
   };
-  enum Mark : uint8_t {
-    kIdentity = 1,  ///< tells which task it is: its pid
-    kEnqFlags = 2,  ///< enq_flags as passed in
-    kComm = 4,      ///< bytes of a task's name
-    kKernels = 8,   ///< an enumerator's number, which the loader takes from the kernel
+  enum Mark : uint16_t {
+    kIdentity = 1,     ///< tells which task it is: its pid
+    kEnqFlags = 2,     ///< enq_flags as passed in
+    kComm = 4,         ///< bytes of a task's name
+    kKernels = 8,      ///< an enumerator's number, which the loader takes from the kernel
+    kQueued = 16,      ///< a task seen in a queue
+    kOther = 32,       ///< a task looked up: not the callback's
+    kPicked = 64,      ///< an idle CPU that was claimed, or negative
+    kIdleBit = 128,    ///< whether an idle CPU was claimed
+    kThisCpu = 256,    ///< the CPU that runs this
+    kVtime = 512,      ///< a task's dsq_vtime as it was read
+    kClock = 1024,     ///< a number that the policy keeps, or that plus or minus something
+    kImmed = 2048,     ///< enq_flags with SCX_ENQ_IMMED
+    kLag = 4096,       ///< a dsq_vtime less a number that the policy keeps, or the other way round
+    kPrevious = 8192,  ///< dispatch's previous task
+    kPerCpu = 16384,   ///< memory of a per-CPU map, or a number from there
+    kCounter = 32768,  ///< address of a loop's counter, whose values lie in [lo, hi]
   };
   Kind kind = Kind::unknown;
   NullKind null = NullKind::ordinary;
-  uint8_t marks = 0;
+  uint16_t marks = 0;
   uint32_t index = 0;
   uint32_t id = 0;  ///< equal and not 0: the same number, so what is learned of one holds for both
   int64_t offset = 0;
@@ -89,6 +101,13 @@ struct State {
   /// The last branch whose outcome was not known, to point at; function -1: none.
   int32_t branch_function = -1;
   uint32_t branch_insn = 0;
+  bool looked_at_cpus = false;       ///< a mask was tested or a CPU asked for on the way
+  bool compared_vtime = false;       ///< dsq_vtime was compared with the policy's clock on the way
+  std::array<uint32_t, 4> rounds{};  ///< of the loops around this, outermost first
+  uint8_t loops = 0;                 ///< how many there are
+  /// Where an idle CPU was claimed that nothing was done with yet; function -1: nowhere.
+  int32_t claim_function = -1;
+  uint32_t claim_insn = 0;
 
   const Value* slot(uint32_t frame, int64_t offset, unsigned size) const;
   void store(uint32_t frame, int64_t offset, unsigned size, const Value& value);
@@ -96,7 +115,10 @@ struct State {
   void forget(uint32_t frame, int64_t from);
   /// Drop all of this frame and deeper.
   void leave(uint32_t frame);
-  bool same_path(const State& other) const { return fate == other.fate && via == other.via; }
+  bool same_path(const State& other) const {
+    return fate == other.fate && via == other.via &&
+           (claim_function < 0) == (other.claim_function < 0);
+  }
   bool covers(const State& other) const;
   /// Become the least that covers both, coarsely; whether that changed anything.
   bool widen(const State& other);

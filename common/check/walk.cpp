@@ -19,19 +19,22 @@ unsigned size_of(uint8_t code) {
 }
 
 /// Marks of a field of the task.
-uint8_t marks_of(const std::string& field) {
+uint16_t marks_of(const std::string& field) {
   if (field == "task_struct.pid" || field == "task_struct.tgid" || field == "task_struct.scx.tid")
     return Value::kIdentity;
   if (field.starts_with("task_struct.comm")) return Value::kComm;
+  if (field == "task_struct.scx.dsq_vtime") return Value::kVtime;
   return 0;
 }
 
+constexpr uint64_t kEnqImmed = uint64_t{1} << 33;
 constexpr uint8_t kMemsx = 0x80;  // sign-extending load, of newer compilers than our headers
 
 }  // namespace
 
 void Walk::compare(uint32_t insn, const Value& value, const Value& constant) {
-  const uint8_t told = value.marks & (Value::kEnqFlags | Value::kComm);
+  if (value.marks & Value::kEnqFlags) run.observer.tested_flags(site(insn));
+  const uint16_t told = value.marks & (Value::kEnqFlags | Value::kComm);
   if (told && constant.constant() && !(constant.marks & Value::kKernels))
     run.observer.compared(site(insn), told, constant.lo);
 }
@@ -50,13 +53,14 @@ void Walk::alu(uint32_t insn, State& state) {
   if (reference && reference->kind == Reference::Kind::core) from = Value::range(0, UINT32_MAX);
   if (reference && reference->kind == Reference::Kind::enumerator) from.marks = Value::kKernels;
   const bool field = reference && reference->kind == Reference::Kind::field;
+  if (field) from.marks |= marks_of(reference->name) & Value::kComm;  // where the name lies
   if (op == BPF_MOV) {
     if (code.off != 0)  // sign extension
       to = from.constant() && from.lo < 0x80 ? from : wide ? Value::bytes(8) : Value::bytes(4);
     else
       to = wide || from.kind == Value::Kind::unknown ? from : low_half(from);
     if (!wide && from.kind == Value::Kind::unknown && code.off == 0) {
-      const uint8_t marks = from.marks;
+      const uint16_t marks = from.marks;
       to = Value::bytes(4);
       to.marks = marks;
     }
@@ -65,8 +69,10 @@ void Walk::alu(uint32_t insn, State& state) {
     return;
   }
   if (op == BPF_NEG || op == BPF_END) {
-    const uint8_t marks = to.marks;
-    to = wide ? Value::bytes(8) : Value::bytes(4);
+    const uint16_t marks = to.marks;
+    const uint64_t negative = wide ? -to.lo : uint32_t(-to.lo);
+    const bool known = op == BPF_NEG && to.constant();
+    to = known ? Value::number(negative) : wide ? Value::bytes(8) : Value::bytes(4);
     to.marks = marks & Value::kIdentity;
     return;
   }
@@ -74,6 +80,7 @@ void Walk::alu(uint32_t insn, State& state) {
     compare(insn, to, from);
     compare(insn, from, to);
   }
+  if (op == BPF_SUB && (from.marks & Value::kPerCpu)) run.observer.subtracted_per_cpu(site(insn));
   const bool adds = wide && (op == BPF_ADD || op == BPF_SUB);
   if (adds && (to.is_pointer() || from.is_pointer())) {
     if (!to.is_pointer() && op == BPF_ADD) std::swap(to, from);
@@ -87,10 +94,17 @@ void Walk::alu(uint32_t insn, State& state) {
     } else if (to.kind == Value::Kind::nullable) {
       to = Value();
     }
+    to.marks |= from.marks & Value::kComm;
     to.id = 0;
     return;
   }
-  const uint8_t marks = (to.marks | from.marks) & (Value::kIdentity | Value::kComm);
+  uint16_t marks = (to.marks | from.marks) & (Value::kIdentity | Value::kComm);
+  const uint16_t both = to.marks | from.marks, clocks = Value::kVtime | Value::kClock;
+  if (op == BPF_ADD || op == BPF_SUB) marks |= both & Value::kClock;
+  if (op == BPF_SUB && (both & clocks) == clocks) marks |= Value::kLag;
+  if (op == BPF_OR && from.constant() && (from.lo & kEnqImmed)) marks |= Value::kImmed;
+  // Shifts that extend the sign leave it the CPU it was.
+  if (op == BPF_LSH || op == BPF_ARSH) marks |= to.marks & (Value::kPicked | Value::kIdleBit);
   to = compute(op, wide, to, from);
   to.marks = marks;
 }
@@ -152,10 +166,15 @@ void Walk::load(uint32_t insn, State& state) {
     value = Value();
     const std::string_view callback = run.callback;
     const int argument = code.off / 8;
+    run.observer.argument(site(insn), argument);
     if (takes_task(callback) && argument == 0)
       value = Value::pointer(Value::Kind::task);
     else if (argument == 1 && (callback == "enqueue" || callback == "runnable"))
       value = Value::bytes(8), value.marks = Value::kEnqFlags;
+    else if (argument == 1 && callback == "dispatch") {
+      value = Value::pointer(Value::Kind::nullable);
+      value.marks = Value::kPrevious, value.id = run.machine.fresh();
+    }
   } else if (from.kind == Value::Kind::stack) {
     if (const Value* held = state.slot(from.index, from.offset + code.off, size); held && !extends)
       value = *held;
@@ -164,6 +183,11 @@ void Walk::load(uint32_t insn, State& state) {
   } else if (field) {
     run.observer.read(site(insn), reference->name);
     value.marks = marks_of(reference->name);
+  } else if (from.kind == Value::Kind::memory && size == 4 && (from.marks & Value::kCounter)) {
+    value = Value::range(from.lo, from.hi);
+    value.marks = Value::kCounter;
+  } else if (from.kind == Value::Kind::memory && size == 8) {
+    value.marks = Value::kClock | (from.marks & Value::kPerCpu);
   }
   state.regs[code.dst_reg] = value;
 }
@@ -185,6 +209,7 @@ void Walk::write_memory(uint32_t insn, State& state, const Value& address, int64
       state.slots.clear();
       [[fallthrough]];
     default:
+      if (value.marks & (Value::kPicked | Value::kIdleBit)) state.claim_function = -1;
       if (state.fate == Fate::open &&
           (value.kind == Value::Kind::task || (value.marks & Value::kIdentity)))
         state.fate = Fate::kept;
@@ -214,6 +239,11 @@ void Walk::atomic(uint32_t insn, State& state) {
   const bpf_insn& code = function.insns[insn];
   const Value address = state.regs[code.dst_reg];
   write_memory(insn, state, address, code.off, size_of(code.code), Value());
+  if (code.imm == BPF_ADD && address.kind != Value::Kind::stack) {
+    const Value& by = state.regs[code.src_reg];
+    const unsigned bits = 8 * size_of(code.code);
+    if (by.constant() && (by.lo >> (bits - 1) & 1)) run.observer.counted_down(site(insn));
+  }
   const bool exchanges = code.imm == BPF_XCHG || code.imm == BPF_CMPXCHG;
   const Value& given = state.regs[code.src_reg];
   if (exchanges && state.fate == Fate::open && address.kind != Value::Kind::stack &&

@@ -42,6 +42,7 @@ struct Walk {
   /// Returns the states to go on with after the call.
   std::vector<State> call(uint32_t insn, State state);
   Value helper(uint32_t insn, State& state);
+  Value counts(uint32_t insn, State& state, const std::string& name);
   Value kfunc(uint32_t insn, State& state, const Reference& reference);
   std::vector<State> enter(uint32_t insn, size_t callee, State state, bool callback);
   bool give_up();

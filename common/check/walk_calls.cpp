@@ -9,17 +9,25 @@ namespace {
 
 /// Newer than the headers of Debian 12.
 constexpr int32_t kCgroupStorageGet = 210;
+constexpr uint32_t kPerCpuArray = 6;
+constexpr uint64_t kBuiltIn = uint64_t{1} << 63;
 
 bool keeps_lookup_from_failing(const MapSpec& map, const Value& key) {
   const bool array = map.type == 2 || map.type == 6;  // ARRAY, PERCPU_ARRAY
   return array && key.kind == Value::Kind::scalar && key.hi < map.max_entries;
 }
 
-bool is_array(const MapSpec& map) { return map.type == 2 || map.type == 6; }
+bool is_array(const MapSpec& map) { return map.type == 2 || map.type == kPerCpuArray; }
 
-Value nullable(NullKind null, uint32_t id) {
+Value nullable(NullKind null, uint16_t marks = 0) {
   Value v = Value::pointer(Value::Kind::nullable);
-  v.null = null, v.id = id;
+  v.null = null, v.marks = marks;
+  return v;
+}
+
+Value cpu_number(uint16_t marks) {
+  Value v = Value::bytes(4);
+  v.marks = marks;
   return v;
 }
 
@@ -35,6 +43,28 @@ bool may_tell(const State& state, const Value& address) {
     known = known || s.offset == address.offset;
   }
   return !known;
+}
+
+/// Whether every byte of the key on the stack but its padding was written: what was forgotten since
+/// leaves other holes.
+bool leaves_padding(const State& state, const Value& address, const MapSpec& map) {
+  if (address.kind != Value::Kind::stack || map.key_padding.empty()) return false;
+  const auto written = [&](int64_t at) {
+    return std::any_of(state.slots.begin(), state.slots.end(), [&](const Slot& s) {
+      return s.frame == address.index && s.offset <= at && at < s.offset + int64_t(s.size);
+    });
+  };
+  bool left = false;
+  size_t hole = 0;
+  for (uint32_t i = 0; i < map.key_size && i < 512; ++i) {
+    while (hole < map.key_padding.size() &&
+           i >= map.key_padding[hole].first + map.key_padding[hole].second)
+      ++hole;
+    const bool padding = hole < map.key_padding.size() && i >= map.key_padding[hole].first;
+    if (!padding && !written(address.offset + i)) return false;
+    if (padding && !written(address.offset + i)) left = true;
+  }
+  return left;
 }
 
 bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> starts) {
@@ -70,6 +100,8 @@ std::vector<State> Walk::call(uint32_t insn, State state) {
                        : 0;
     if (at && state.regs[size_t(at)].kind == Value::Kind::function) {
       const size_t callee = state.regs[size_t(at)].index;
+      if (code.imm == BPF_FUNC_loop && state.regs[1].constant())
+        run.observer.loops(site(insn), state.regs[1].lo);
       State inside = state;
       const Value context = state.regs[3];
       if (context.kind == Value::Kind::stack) inside.forget(context.index, context.offset);
@@ -112,6 +144,10 @@ Value Walk::helper(uint32_t insn, State& state) {
   const auto keep = [&](bool when) {
     if (when && state.fate == Fate::open) state.fate = Fate::kept;
   };
+  const bool by_key = code.imm == BPF_FUNC_map_lookup_elem ||
+                      code.imm == BPF_FUNC_map_update_elem || code.imm == BPF_FUNC_map_delete_elem;
+  if (by_key && map && leaves_padding(state, state.regs[2], *map))
+    run.observer.left_padding(site(insn), *map);
   switch (code.imm) {
     case BPF_FUNC_map_lookup_elem:
     case BPF_FUNC_map_lookup_percpu_elem: {
@@ -122,11 +158,18 @@ Value Walk::helper(uint32_t insn, State& state) {
           key = *held;
       if (map && address.kind == Value::Kind::rodata)
         key = run.machine.rodata(address.offset, map->key_size);
-      if (map && keeps_lookup_from_failing(*map, key)) return Value::pointer(Value::Kind::memory);
-      return nullable(map && is_array(*map) ? NullKind::array : NullKind::missing, 0);
+      run.observer.looked_up(site(insn), key);
+      const uint16_t marks = map && map->type == kPerCpuArray ? Value::kPerCpu : 0;
+      Value found = nullable(map && is_array(*map) ? NullKind::array : NullKind::missing, marks);
+      if (map && keeps_lookup_from_failing(*map, key)) found.kind = Value::Kind::memory;
+      return found;
     }
     case BPF_FUNC_map_update_elem:
+      state.claim_function = -1;
       keep(may_tell(state, state.regs[2]) || may_tell(state, state.regs[3]));
+      return Value::bytes(8);
+    case BPF_FUNC_strncmp:
+      if (state.regs[1].marks & Value::kComm) run.observer.compared_name(site(insn));
       return Value::bytes(8);
     case BPF_FUNC_map_push_elem:
     case BPF_FUNC_ringbuf_output:
@@ -142,13 +185,22 @@ Value Walk::helper(uint32_t insn, State& state) {
       return Value::bytes(8);
     case BPF_FUNC_task_storage_get:
     case kCgroupStorageGet:
-      return nullable(NullKind::missing, 0);
+      return nullable(NullKind::missing);
     case BPF_FUNC_ringbuf_reserve:
-      return nullable(NullKind::missing, 0);
+      return nullable(NullKind::missing);
     case BPF_FUNC_kptr_xchg:
       keep(!state.regs[2].is(0));
-      return nullable(NullKind::ordinary, 0);
-    case BPF_FUNC_get_smp_processor_id:
+      return nullable(NullKind::ordinary);
+    case BPF_FUNC_get_smp_processor_id: {
+      Value cpu = Value::bytes(4);
+      cpu.marks = Value::kThisCpu;
+      return cpu;
+    }
+    case BPF_FUNC_get_current_task_btf: {
+      Value task = Value::pointer(Value::Kind::memory);
+      task.marks = Value::kOther;
+      return task;
+    }
     case BPF_FUNC_get_prandom_u32:
       return Value::bytes(4);
     case BPF_FUNC_spin_lock:
@@ -162,6 +214,34 @@ Value Walk::helper(uint32_t insn, State& state) {
   }
 }
 
+/// bpf_for(): the iterator's slot on the stack holds the counter's range.
+Value Walk::counts(uint32_t insn, State& state, const std::string& name) {
+  const Value iterator = state.regs[1], from = state.regs[2], to = state.regs[3];
+  if (name == "bpf_iter_num_destroy") {
+    if (state.loops > 0) --state.loops;
+    return Value::bytes(4);
+  }
+  if (name == "bpf_iter_num_new") {
+    forget_arguments(state);
+    const bool known = from.constant() && to.constant() && from.lo < to.lo && to.lo <= INT32_MAX;
+    if (iterator.kind == Value::Kind::stack && known)
+      state.store(iterator.index, iterator.offset, 8, Value::range(from.lo, to.lo - 1));
+    if (state.loops < state.rounds.size()) {
+      state.rounds[state.loops++] = known ? uint32_t(to.lo - from.lo) : 1;
+      uint64_t all = 1;
+      for (size_t i = 0; i < state.loops; ++i) all *= std::max(state.rounds[i], 1U);
+      run.observer.loops(site(insn), all);
+    }
+    return Value::bytes(4);
+  }
+  Value counter = nullable(NullKind::ordinary);
+  if (iterator.kind == Value::Kind::stack)
+    if (const Value* range = state.slot(iterator.index, iterator.offset, 8);
+        range && range->kind == Value::Kind::scalar)
+      counter.lo = range->lo, counter.hi = range->hi, counter.marks = Value::kCounter;
+  return counter;
+}
+
 Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
   const std::string& name = reference.name;
   if (const Kfunc* known = find_kfunc(name)) {
@@ -170,19 +250,35 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
       case Effect::insert:
       case Effect::insert_vtime:
       case Effect::insert_args:
+        // To a CPU's own queue: what was claimed is used.
+        if (!(state.regs[2].kind == Value::Kind::scalar && state.regs[2].hi < kBuiltIn))
+          state.claim_function = -1;
         if (state.fate == Fate::open) state.fate = Fate::inserted;
         break;
       case Effect::error:
         if (state.fate == Fate::open) state.fate = Fate::kept;
         break;
+      case Effect::kick:
+        state.claim_function = -1;
+        break;
       default:
         break;
     }
+    if (name.find("select_cpu") != name.npos || name.find("pick_") != name.npos ||
+        name == "scx_bpf_task_cpu" || name == "scx_bpf_test_and_clear_cpu_idle")
+      state.looked_at_cpus = true;
     const bool reads_only = known->effect == Effect::insert_args;
     if (!reads_only) forget_arguments(state);
-    if (name == "scx_bpf_dsq_peek" || name == "bpf_iter_scx_dsq_next" ||
-        name == "scx_bpf_tid_to_task" || name == "scx_bpf_cpu_curr" || name == "scx_bpf_cid_curr")
-      return nullable(NullKind::ordinary, 0);
+    if (name == "scx_bpf_dsq_peek" || name == "bpf_iter_scx_dsq_next")
+      return nullable(NullKind::ordinary, Value::kQueued);
+    if (name == "scx_bpf_tid_to_task" || name == "scx_bpf_cpu_curr" || name == "scx_bpf_cid_curr")
+      return nullable(NullKind::ordinary, Value::kOther);
+    const bool picks =
+        name.starts_with("scx_bpf_pick_idle_cpu") || name.find("select_cpu_and") != name.npos;
+    if (picks || name == "scx_bpf_test_and_clear_cpu_idle") {
+      state.claim_function = int32_t(index), state.claim_insn = insn;
+      return cpu_number(picks ? Value::kPicked : Value::kIdleBit);
+    }
     if (name == "scx_bpf_now" || name.find("cpumask") != name.npos ||
         name.find("smtmask") != name.npos || name == "scx_bpf_task_cgroup" ||
         name == "scx_bpf_cpu_rq" || name == "scx_bpf_locked_rq")
@@ -190,6 +286,8 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
     return Value::bytes(4);
   }
   const bool told = tells_task(state);
+  if (name.starts_with("bpf_cpumask")) state.looked_at_cpus = true;
+  if (name.starts_with("bpf_iter_num_")) return counts(insn, state, name);
   if (name.starts_with("bpf_list_push") || name.starts_with("bpf_rbtree_add")) {
     if (state.fate == Fate::open) state.fate = Fate::kept;
     return Value::bytes(4);
@@ -201,11 +299,12 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
                              "bpf_cpumask_weight", "bpf_cpumask_subset", "bpf_cpumask_empty",
                              "bpf_cpumask_intersects", "bpf_cpumask_full"}))
     return Value::bytes(4);
-  if (name == "bpf_iter_num_next" || name == "bpf_cpumask_create" ||
-      name.starts_with("bpf_rbtree_") || name.starts_with("bpf_list_"))
-    return nullable(NullKind::ordinary, 0);
-  if (name == "bpf_task_from_pid" || name == "bpf_obj_new_impl")
-    return nullable(NullKind::missing, 0);
+  if (name == "bpf_cpumask_create" || name.starts_with("bpf_rbtree_") ||
+      name.starts_with("bpf_list_"))
+    return nullable(NullKind::ordinary);
+  if (name == "bpf_task_from_pid" || name == "bpf_iter_task_next")
+    return nullable(NullKind::missing, Value::kOther);
+  if (name == "bpf_obj_new_impl") return nullable(NullKind::missing);
   // One we do not know that is given the task may keep it.
   if (told &&
       !starts_with_any(name, {"bpf_cpumask", "bpf_rcu", "bpf_iter", "bpf_task", "bpf_cgroup",

@@ -73,6 +73,7 @@ struct Finding {
   std::optional<std::string> callback;
   std::optional<std::string> file;
   std::optional<int64_t> line;
+  std::optional<int64_t> column;
   std::optional<std::string> source;
   std::optional<std::string> mend;
   static constexpr auto fields() {
@@ -83,6 +84,7 @@ struct Finding {
         optional("callback", &Finding::callback, "The policy's callback it is in."),
         optional("file", &Finding::file, "The source file."),
         optional("line", &Finding::line, "The line in it."),
+        optional("column", &Finding::column, "The place in that line, from 1."),
         optional("source", &Finding::source, "That line."),
         optional("mend", &Finding::mend, "How to mend it.")};
   }

@@ -49,6 +49,7 @@ struct MapSpec {
   uint32_t value_size = 0;
   uint32_t max_entries = 0;
   uint32_t flags = 0;
+  std::vector<std::pair<uint32_t, uint32_t>> key_padding;  ///< {offset, bytes} between members
   /// Kernel memory it can take at most, roughly, on a machine with `cpus` CPUs.
   uint64_t memory_bytes(unsigned cpus) const;
 };

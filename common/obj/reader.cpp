@@ -143,6 +143,24 @@ const btf_type* ObjectReader::strip(uint32_t id, std::string* name) const {
   return nullptr;
 }
 
+std::vector<std::pair<uint32_t, uint32_t>> ObjectReader::padding(const btf_type* type,
+                                                                 uint32_t size) const {
+  std::vector<std::pair<uint32_t, uint32_t>> holes;
+  if (!type || !btf_is_struct(type)) return holes;
+  uint32_t end = 0;
+  for (unsigned m = 0; m < btf_vlen(type); ++m) {
+    const int64_t bytes = btf__resolve_size(object_.btf_, btf_members(type)[m].type);
+    // Members of a hostile object may lie anywhere; bit fields are left alone.
+    if (bytes < 0 || btf_member_bitfield_size(type, m) != 0) return {};
+    const uint32_t begin = btf_member_bit_offset(type, m) / 8;
+    if (begin > end && begin < size) holes.emplace_back(end, begin - end);
+    end = std::max<uint32_t>(end,
+                             uint32_t(std::min<uint64_t>(uint64_t(begin) + uint64_t(bytes), size)));
+  }
+  if (end < size) holes.emplace_back(end, size - end);
+  return holes;
+}
+
 void ObjectReader::read_maps() {
   const uint32_t section = elf_.find(".maps");
   if (!section) return;
@@ -168,7 +186,10 @@ void ObjectReader::read_maps() {
       if (key == "map_flags") spec.flags = attribute(types, pointer);
       if (key == "key_size") spec.key_size = attribute(types, pointer);
       if (key == "value_size") spec.value_size = attribute(types, pointer);
-      if (key == "key" && size > 0) spec.key_size = uint32_t(size);
+      if (key == "key" && size > 0) {
+        spec.key_size = uint32_t(size);
+        spec.key_padding = padding(strip(pointer->type), spec.key_size);
+      }
       if (key == "value" && size > 0) spec.value_size = uint32_t(size);
     }
     spec.type_name = map_type_name(spec.type);

@@ -21,6 +21,8 @@ class ObjectReader {
   void read_types();
   void read_sections();
   void read_license();
+  /// Bytes of a struct that belong to no member; nothing for other types.
+  std::vector<std::pair<uint32_t, uint32_t>> padding(const btf_type* type, uint32_t size) const;
   void read_maps();
   void read_tags();
   void read_knob(const std::string& variable, uint32_t type, const std::string& tag);

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "cli/program.h"
+#include "rules.h"
+#include "sarif.h"
 #include "signing.h"
 #include "verify.h"
 
@@ -25,7 +27,8 @@ std::vector<PolicySource> sources(Program& program, const std::vector<std::strin
   return found;
 }
 
-ExitCode verify_all(Program& program, std::vector<std::string> files, VerifyOptions& options) {
+ExitCode verify_all(Program& program, std::vector<std::string> files, VerifyOptions& options,
+                    const std::string& sarif) {
   if (files.empty()) {
     if (!Program::stdin_has_documents())
       throw usage_error("nothing to verify",
@@ -44,12 +47,15 @@ ExitCode verify_all(Program& program, std::vector<std::string> files, VerifyOpti
     program.warn(what);
   };
   bool accepted = false;
+  std::vector<Verdict> verdicts;
   for (const auto& source : sources(program, files)) {
     const Verdict verdict = verify(source, options);
     progress.reset();
     program.emit(verdict, [&] { return view(verdict, program.colour()); });
     accepted = accepted || verdict.accepted;
+    if (!sarif.empty()) verdicts.push_back(verdict);
   }
+  if (!sarif.empty()) write_file_atomic(sarif, sarif_log(verdicts).dump(2) + "\n", 0644);
   return accepted ? ExitCode::done : ExitCode::no;
 }
 
@@ -69,6 +75,9 @@ int main(int argc, char** argv) {
   program.option(
       "--kernel", options.kernel, "NAME",
       "Guest kernel: a release of 'schedcp-vm kernel list', running, debian, or a path.");
+  std::string sarif;
+  program.option("--sarif", sarif, "FILE",
+                 "Also write all findings to this file, as SARIF 2.1.0 for code-review tools.");
   program.reads<Candidate>().writes<Verdict>();
   ToolHints hints;
   hints.read_only = true;
@@ -88,5 +97,18 @@ int main(int argc, char** argv) {
   keygen.flag("--force", force, "Replace the key there is.");
   keygen.writes<KeyInfo>();
 
-  return program.run(argc, argv, [&] { return verify_all(program, files, options); });
+  std::string rule;
+  auto& rules = program.subcommand("rules", "Say what can be wrong with a scheduler.", [&] {
+    const auto found = describe_rules(rule);
+    if (program.format() == Format::text)
+      program.write_out(view(found, program.colour()));
+    else
+      for (const auto& one : found) program.emit(one, [] { return std::string(); });
+    return ExitCode::done;
+  });
+  rules.argument("RULE", rule, "One to explain, as SCX004; all of them without.");
+  rules.writes<RuleInfo>();
+  rules.example("schedcp-verify rules SCX002", "What SCX002 means, and what to do.");
+
+  return program.run(argc, argv, [&] { return verify_all(program, files, options, sarif); });
 }

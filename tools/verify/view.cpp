@@ -23,8 +23,13 @@ std::string finding_text(const Finding& finding, bool colour) {
                                  finding.rule, place.empty() ? "" : " " + place,
                                  finding.callback ? " in " + *finding.callback : "",
                                  ": " + printable(finding.message, 400));
-  if (finding.source && !finding.source->empty())
-    text += "      " + paint(printable(*finding.source), Colour::dim, colour) + "\n";
+  const std::string source = printable(finding.source.value_or(""));
+  if (const size_t start = source.find_first_not_of(' '); start != source.npos) {
+    text += "      " + paint(source.substr(start), Colour::dim, colour) + "\n";
+    const size_t at = size_t(finding.column.value_or(0));
+    if (at > start && at <= source.size())
+      text += "      " + std::string(at - 1 - start, ' ') + paint("^", tint, colour) + "\n";
+  }
   if (finding.mend) text += "      mend: " + printable(*finding.mend, 400) + "\n";
   return text;
 }
