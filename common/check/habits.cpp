@@ -55,8 +55,13 @@ void Habits::called(const Site& site, const Kfunc& kfunc, const State& state) {
       break;
     case Effect::set_slice:
       refill(site, regs[2]);
-      if ((regs[1].marks & Value::kPrevious) && site.callback == "dispatch")
+      if ((regs[1].marks & Value::kPrevious) && site.callback == "dispatch") {
         refills_prev_.try_emplace("", site);
+        if (!state.looked_at_queues && !regs[2].is(0))
+          findings_.add_at(*site.function, site.insn, "SCX017", "warning",
+                           "dispatch gives the last task another slice before it looks who waits",
+                           "try the queues first: scx_move_to_local()");
+      }
       break;
     case Effect::destroy:
       destroyed_.try_emplace(site.callback, site);

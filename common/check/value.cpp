@@ -79,6 +79,7 @@ void State::leave(uint32_t from) {
 
 bool State::covers(const State& other) const {
   if (looked_at_cpus && !other.looked_at_cpus) return false;
+  if (looked_at_queues && !other.looked_at_queues) return false;
   if (compared_vtime && !other.compared_vtime) return false;
   Renaming renaming;
   for (size_t i = 0; i < regs.size(); ++i)
@@ -98,6 +99,7 @@ bool State::covers(const State& other) const {
 bool State::widen(const State& other) {
   if (covers(other)) return false;
   looked_at_cpus = looked_at_cpus && other.looked_at_cpus;
+  looked_at_queues = looked_at_queues && other.looked_at_queues;
   compared_vtime = compared_vtime && other.compared_vtime;
   for (size_t i = 0; i < regs.size(); ++i) regs[i] = Value::widened(regs[i], other.regs[i]);
   std::vector<Slot> kept;

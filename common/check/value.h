@@ -102,6 +102,7 @@ struct State {
   int32_t branch_function = -1;
   uint32_t branch_insn = 0;
   bool looked_at_cpus = false;       ///< a mask was tested or a CPU asked for on the way
+  bool looked_at_queues = false;     ///< it was tried or asked who waits
   bool compared_vtime = false;       ///< dsq_vtime was compared with the policy's clock on the way
   std::array<uint32_t, 4> rounds{};  ///< of the loops around this, outermost first
   uint8_t loops = 0;                 ///< how many there are

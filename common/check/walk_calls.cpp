@@ -261,6 +261,12 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
       case Effect::kick:
         state.claim_function = -1;
         break;
+      case Effect::move_local:
+      case Effect::count:
+      case Effect::peek:
+      case Effect::iterate:
+        state.looked_at_queues = true;
+        break;
       default:
         break;
     }
