@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx commit a653afd7e: groups without a limit of their own were left out when
  * budgets were filled up, and once throttled by a parent's limit they stayed so.
+ *
+ * Seen: ejected 6.2 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 3.7 s.
  */
 #include "schedcp.bpf.h"
 

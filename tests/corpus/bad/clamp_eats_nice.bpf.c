@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#419: tasks of nice -5 and 5 on one run queue got half of the time each,
  * where 90 and 10 % were due.
+ *
+ * Seen: not ejected in 7 s of the stress stage on kernel 7.3; the longest wait was 0.6 s, 0.5 s
+ * under the default scheduler. Shares are not compared there.
  */
 #include "schedcp.bpf.h"
 
@@ -14,12 +17,16 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* The furthest virtual time of any task that has started to run. */
 static u64 vtime_now;
 
+#define LAG (100 * NSEC_PER_MSEC)
+
 void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 vtime = p->scx.dsq_vtime;
 
 	if (before(vtime, vtime_now))
 		vtime = vtime_now;
+	else if (before(vtime_now + LAG, vtime))
+		vtime = vtime_now + LAG;
 	scx_insert_vtime(p, SHARED, SCX_SLICE_DFL, vtime, enq_flags);
 	kick_idle_for(p);
 }

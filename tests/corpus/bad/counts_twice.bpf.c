@@ -2,8 +2,11 @@
  * subtract: the count runs below 0 and dispatch stops looking. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Field: sched-ext/scx#1175: dequeue used to be called only for tasks inside BPF, which made
- * counting impossible; mended in 7.1, it came to policies that had counted around it.
+ * Field: sched-ext/scx#1175: dequeue was called only for tasks that sat inside BPF, so that no
+ * policy could count by it; that it comes for every task that leaves, since 7.1, came of this.
+ *
+ * Seen: ejected 3.9 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 3.8 s.
  */
 #include "schedcp.bpf.h"
 

@@ -3,6 +3,9 @@
 /*
  * Field: sched-ext/scx#1539, in review: a picked CPU 0 made the condition false, and its author had
  * been wondering why CPU 0 was left idle.
+ *
+ * Seen: not ejected in 7 s of the stress stage on kernel 7.3; the longest wait was 0.4 s, 0.4 s
+ * under the default scheduler.
  */
 #include "schedcp.bpf.h"
 

@@ -1,5 +1,8 @@
 /* caught by: static SCX005. Four classes use four queues, and init makes three of them. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected at once in the stress stage on kernel 7.3: runtime error: non-existent DSQ 0x3.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

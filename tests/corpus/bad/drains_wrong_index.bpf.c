@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx commit 827af0b7e: two functions took a layer's index for the id of its queue
  * and looked at the wrong ones.
+ *
+ * Seen: ejected 0.2 s into the stress stage on kernel 7.3: runtime error: invalid DSQ ID
+ * 0x0000000000000002.
  */
 #include "schedcp.bpf.h"
 

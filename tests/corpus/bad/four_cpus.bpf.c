@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#281 (report #280): per-CPU queues were made for the CPUs online at start,
  * and another one's dispatch ended the policy with 'invalid DSQ ID 0x7'.
+ *
+ * Seen: not ejected in 7 s of the stress stage on kernel 7.3; the longest wait was 0.8 s, 0.4 s
+ * under the default scheduler. The guest has two CPUs.
  */
 #include "schedcp.bpf.h"
 

@@ -1,6 +1,10 @@
 /* caught by: sim SCX027. A task that leaves the fast queue by a change of its properties is
  * still counted, and the slow queue is served only at a count of 0. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected 8.9 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 3.8 s.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

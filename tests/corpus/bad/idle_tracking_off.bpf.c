@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#1641: an example implemented update_idle and went on to ask for idle CPUs in
  * select_cpu, which the kernel then no longer answers.
+ *
+ * Seen: ejected at once in the stress stage on kernel 7.3: runtime error: built-in idle tracking is
+ * disabled.
  */
 #include "schedcp.bpf.h"
 
@@ -14,6 +17,11 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* How often a CPU went idle. */
 static u64 nr_idle;
 
+s32 BPF_STRUCT_OPS(corpus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	return prev_cpu;
+}
+
 void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	scx_insert(p, SHARED, SCX_SLICE_DFL, enq_flags);
@@ -23,11 +31,6 @@ void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
 {
 	scx_move_to_local(SHARED);
-}
-
-s32 BPF_STRUCT_OPS(corpus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
-{
-	return prev_cpu;
 }
 
 void BPF_STRUCT_OPS(corpus_update_idle, s32 cpu, bool idle)

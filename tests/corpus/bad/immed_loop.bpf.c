@@ -1,6 +1,10 @@
-/* caught by: static SCX056. What the kernel gives back because it cannot run at once is sent to
- * the same place again, up to 256 times. */
+/* caught by: sim SCX056. What the kernel gives back because it cannot run at once is sent to the
+ * same place again, up to 256 times. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected at once in the stress stage on kernel 7.3: reenqueue limit: a task reenqueued 257
+ * times without running.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

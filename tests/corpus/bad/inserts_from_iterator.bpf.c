@@ -1,6 +1,10 @@
 /* caught by: static SCX053. A task met while walking a queue is inserted elsewhere; the kernel
  * ignores that without a word. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected while it was being attached on kernel 7.3: runnable task stall: watchdog failed to
+ * check in for 3.0 s.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

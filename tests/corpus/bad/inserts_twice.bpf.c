@@ -1,9 +1,12 @@
-/* caught by: static SCX010. A task that was sent to an idle CPU is then put on the shared queue
- * as well. */
+/* caught by: static SCX010. A woken task is sent to its CPU and then put on the shared queue as
+ * well. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Field: sched-ext/scx#2540 (commit ad136008d): the result of putting a task on an own queue was
  * not looked at, so that tasks were on a DSQ and on that queue.
+ *
+ * Seen: ejected 4.3 s into the stress stage on kernel 7.3: runtime error: a task already
+ * direct-dispatched.
  */
 #include "schedcp.bpf.h"
 
@@ -13,13 +16,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-
-	if (cpu >= 0) {
+	if (enq_flags & SCX_ENQ_WAKEUP)
 		scx_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
-		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
-	}
 	scx_insert(p, SHARED, SCX_SLICE_DFL, enq_flags);
+	kick_idle_for(p);
 }
 
 void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)

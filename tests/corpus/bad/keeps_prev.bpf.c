@@ -1,9 +1,12 @@
-/* caught by: sim SCX017. As long as the last task wants to go on, it gets another slice, whoever
- * waits. */
+/* caught by: static SCX017. As long as the last task wants to go on, it gets another slice,
+ * whoever waits. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Field: sched-ext/scx#1185 (commit 58b45ff11): a task that could go on was put back on its CPU
  * again and again, and one that may run only there waited on the shared queue for ever.
+ *
+ * Seen: not ejected in 7 s of the stress stage on kernel 7.3; the longest wait was 1.4 s, 0.6 s
+ * under the default scheduler.
  */
 #include "schedcp.bpf.h"
 

@@ -1,5 +1,9 @@
 /* caught by: static SCX046. Tasks can be taken over in dispatch only, not at a tick. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: kernel 7.3 does not load it: calling kernel function scx_bpf_dsq_move_to_local___v2 is not
+ * allowed.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,5 +1,8 @@
 /* caught by: static SCX023. When no CPU is idle the error number is kicked. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected 2.6 s into the stress stage on kernel 7.3: runtime error: invalid CPU -16.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

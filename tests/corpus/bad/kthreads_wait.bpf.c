@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#1153: kworker/1:0, bound to CPU 1, had been waiting on the shared queue for
  * more than 5 s while that CPU ran others.
+ *
+ * Seen: ejected 8.5 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 3.3 s.
  */
 #include "schedcp.bpf.h"
 

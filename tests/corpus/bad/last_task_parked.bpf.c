@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#534: the flag was dropped from the layered policy, as queueing such a task
  * is not enough to avoid stalls.
+ *
+ * Seen: ejected 6.2 s into the stress stage on kernel 7.3: runnable task stall: watchdog failed to
+ * check in for 4.7 s.
  */
 #include "schedcp.bpf.h"
 

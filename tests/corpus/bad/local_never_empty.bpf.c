@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx commit 29ca14be2: tasks put back on their own CPU's local queue kept it
  * filled, dispatch was skipped, and bound workers on the per-CPU queues stalled.
+ *
+ * Seen: ejected 5.1 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 4.2 s.
  */
 #include "schedcp.bpf.h"
 

@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#1950: with interactive tasks queued by arrival, some inserts into the
  * interactive queue still went by virtual time, a runtime error.
+ *
+ * Seen: ejected at once in the stress stage on kernel 7.3: runtime error: DSQ ID 0x0000000000000000
+ * already had PRIQ-enqueued tasks.
  */
 #include "schedcp.bpf.h"
 

@@ -1,5 +1,8 @@
 /* caught by: static SCX070. A scheduler without a name; the kernel refuses it. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: rejected by the stress stage on kernel 7.3: cannot attach '': Invalid argument.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

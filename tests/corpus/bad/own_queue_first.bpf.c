@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx commit 9cb277956: per-CPU queues were always served before those of the
  * node, whose tasks could starve.
+ *
+ * Seen: ejected while it was being attached on kernel 7.3: runnable task stall: watchdog failed to
+ * check in for 3.0 s.
  */
 #include "schedcp.bpf.h"
 

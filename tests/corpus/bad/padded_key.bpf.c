@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx commit 0f639abfa: entries under a key with four bytes of padding were not
  * found when their group went, the map filled up, and a later group could not be set up.
+ *
+ * Seen: not ejected in 8 s of the stress stage on kernel 7.3; the longest wait was 0.8 s, 0.9 s
+ * under the default scheduler.
  */
 #include "schedcp.bpf.h"
 

@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#3099 (commit 9d9540957): by a slip the second look went to the CPU's queue
  * again, and the domain's was compared with nothing.
+ *
+ * Seen: ejected while it was being attached on kernel 7.3: runnable task stall: watchdog failed to
+ * check in for 3.0 s.
  */
 #include "schedcp.bpf.h"
 

@@ -1,5 +1,9 @@
 /* caught by: static SCX051. A CPU's speed goes from 0 to 1024; more ends the policy. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected at once in the stress stage on kernel 7.3: runtime error: Invalid cpuperf target
+ * 2000 for CPU 0.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx commit 426b83af9: filling the slice up in running let a task go round
  * between running and stopping and keep its CPU.
+ *
+ * Seen: ejected while it was being attached on kernel 7.3: runnable task stall: watchdog failed to
+ * check in for 3.0 s.
  */
 #include "schedcp.bpf.h"
 

@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#1929: select_cpu returned -EINVAL to skip its own choice, and the policy
  * ended with 'invalid CPU -22 from ops.select_cpu()'.
+ *
+ * Seen: ejected at once in the stress stage on kernel 7.3: runtime error: invalid CPU -22 from
+ * ops.select_cpu().
  */
 #include "schedcp.bpf.h"
 

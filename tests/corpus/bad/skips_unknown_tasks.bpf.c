@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#684: started while a build was running, the policy ended at once over tasks
  * it had no context for; started before the build it worked.
+ *
+ * Seen: ejected while it was being attached on kernel 7.3: runnable task stall: a task failed to
+ * run for 4.1 s.
  */
 #include "schedcp.bpf.h"
 

@@ -1,6 +1,10 @@
 /* caught by: sim SCX033. Time slept counts as time to catch up: a task that slept long shuts out
  * the others as long. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: ejected 7.0 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 3.8 s.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -10,9 +14,16 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* The furthest virtual time of any task that has started to run. */
 static u64 vtime_now;
 
+#define LAG (100 * NSEC_PER_MSEC)
+
 void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	scx_insert_vtime(p, SHARED, SCX_SLICE_DFL, p->scx.dsq_vtime, enq_flags);
+	u64 vtime = p->scx.dsq_vtime;
+
+	/* Light tasks are to run now and then. */
+	if (before(vtime_now + LAG, vtime))
+		vtime = vtime_now + LAG;
+	scx_insert_vtime(p, SHARED, SCX_SLICE_DFL, vtime, enq_flags);
 	kick_idle_for(p);
 }
 

@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#1496: inserting with SCX_DSQ_LOCAL_ON ended the policy with 'target cpu 21
  * not allowed for rcu_exp_par_gp'; with SCX_DSQ_LOCAL the kernel would have fallen back.
+ *
+ * Seen: ejected at once in the stress stage on kernel 7.3: runtime error: SCX_DSQ_LOCAL[_ON] target
+ * CPU 1 not allowed for a task.
  */
 #include "schedcp.bpf.h"
 

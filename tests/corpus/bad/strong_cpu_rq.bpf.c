@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#3672: declared strong, the removed function kept objects from loading:
  * 'extern (func ksym) scx_bpf_cpu_rq: not found'.
+ *
+ * Seen: kernel 7.3 does not load it: extern (func ksym) 'scx_bpf_cpu_rq': not found in kernel or
+ * module BTFs.
  */
 #include "schedcp.bpf.h"
 

@@ -2,8 +2,12 @@
  * task and waits with them. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Field: sched-ext/scx#89: the scheduling program met a page fault, the kernel thread that would
- * have resolved it waited to be scheduled by that program, and after 5 s the watchdog struck.
+ * Field: sched-ext/scx#89: when the scheduling program meets a page fault, its author explains, the
+ * kernel thread that would resolve it waits to be scheduled by that program; the watchdog struck
+ * after 5 s.
+ *
+ * Seen: ejected 4.6 s into the stress stage on kernel 7.3: runnable task stall: a task failed to
+ * run for 4.3 s.
  */
 #include "schedcp.bpf.h"
 
@@ -35,6 +39,7 @@ void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 
 	if (bpf_map_push_elem(&waiting, &pid, 0))
 		scx_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, enq_flags);
+	kick_idle_for(p);
 }
 
 void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)

@@ -1,6 +1,10 @@
 /* caught by: sim SCX034. Virtual time is charged as if all tasks had the same weight: nice has
  * no effect. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Seen: not ejected in 7 s of the stress stage on kernel 7.3; the longest wait was 0.4 s, 0.2 s
+ * under the default scheduler. Shares are not compared there.
+ */
 #include "schedcp.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

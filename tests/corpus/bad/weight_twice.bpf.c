@@ -4,6 +4,9 @@
 /*
  * Field: sched-ext/scx#1768: the weight of the nice value was multiplied onto scx.weight, which
  * already is that weight.
+ *
+ * Seen: not ejected in 7 s of the stress stage on kernel 7.3; the longest wait was 1.2 s, 0.1 s
+ * under the default scheduler. Shares are not compared there.
  */
 #include "schedcp.bpf.h"
 

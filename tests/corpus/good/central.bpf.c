@@ -1,5 +1,5 @@
-/* GOOD: One CPU hands out tasks for all, to their local queues; who finds nothing wakes it and
- * helps himself. */
+/* GOOD: One CPU hands out tasks to the local queues of all; those that run dry before it comes
+ * by help themselves. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "schedcp.bpf.h"
 
@@ -18,17 +18,16 @@ struct {
 #define CENTRAL 0
 #define FALLBACK 0
 
+static u32 turn;
+
 void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	s32 pid = p->pid;
 
 	/* A bound task is of no interest to other CPUs. */
-	if (p->nr_cpus_allowed == 1 || bpf_map_push_elem(&waiting, &pid, 0)) {
+	if (p->nr_cpus_allowed == 1 || bpf_map_push_elem(&waiting, &pid, 0))
 		scx_insert(p, FALLBACK, SCX_SLICE_DFL, enq_flags);
-		kick_idle_for(p);
-		return;
-	}
-	scx_bpf_kick_cpu(CENTRAL, SCX_KICK_PREEMPT);
+	kick_idle_for(p);
 }
 
 /* Hand a task to a CPU; one that may not run there goes to the queue that all CPUs look at. */
@@ -57,11 +56,12 @@ void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u32 nr_cpus = scx_bpf_nr_cpu_ids(), i;
 
-	if (scx_move_to_local(FALLBACK))
+	/* Neither queue may shut out the other. */
+	if (turn++ % 2 && scx_move_to_local(FALLBACK))
 		return;
 	if (cpu != CENTRAL) {
-		hand_out(cpu);
-		scx_bpf_kick_cpu(CENTRAL, SCX_KICK_IDLE);
+		if (!hand_out(cpu))
+			scx_move_to_local(FALLBACK);
 		return;
 	}
 	bpf_for (i, 0, nr_cpus) {
@@ -71,6 +71,7 @@ void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
 		if (i >= 24 || !hand_out(i))
 			break;
 	}
+	scx_move_to_local(FALLBACK);
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(corpus_init)

@@ -61,6 +61,8 @@ void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 		vtime = vtime_now - SCX_SLICE_DFL;
 	else if (before(vtime_now + 5 * SCX_SLICE_DFL, vtime))
 		vtime = vtime_now + 5 * SCX_SLICE_DFL;
+	/* The kernel does this for its own queues: without it a sleeper's credit comes back. */
+	scx_set_vtime(p, vtime);
 	waiter->vtime = vtime;
 	waiter->pid = p->pid;
 	bpf_spin_lock(&lock);
