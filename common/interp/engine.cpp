@@ -140,7 +140,7 @@ void Engine::fire(Address address) {
   Map& map = *timer->second.map;
   const auto function = size_t(timer->second.callback);
   const Address value = timer->second.value;
-  const Scratch key(memory, map.key(map.index_of(value)), "the timer's key");
+  const Scratch key(memory, map.key(timer->second.element), "the timer's key");
   const Lease lease(*this);
   Activation activation{.stack = *lease.stack, .left = limit, .timer = address};
   const uint64_t arguments[] = {
@@ -186,12 +186,16 @@ void Engine::put(Address address) {
   uint32_t& references = memory.references(address);
   if (references == 0) throw Fault(Fault::Kind::argument, "gives back what it does not hold");
   if (--references > 0) return;
-  const auto forgotten = forgotten_.find(address);
-  if (forgotten == forgotten_.end()) return;
-  const uint32_t type = forgotten->second;
-  forgotten_.erase(forgotten);
-  if (type) clear_fields(value_fields(object, type), address);
-  bury(address);
+  if (!forgotten_.contains(address)) return;
+  dying_.push_back(address);
+  if (dying_.size() > 1) return;  // somebody further up is at it: chains may be long
+  for (size_t i = 0; i < dying_.size(); ++i) {
+    const Address next = dying_[i];
+    const auto node = forgotten_.extract(next);
+    if (!node.empty() && node.mapped()) clear_fields(value_fields(object, node.mapped()), next);
+    bury(next);
+  }
+  dying_.clear();
 }
 
 Address Engine::own_object(Address address, uint32_t type) {
@@ -217,7 +221,7 @@ void Engine::clear_fields(const ValueFields& fields, Address value) {
   for (const uint32_t offset : fields.references) {
     const Address held = memory.peek<uint64_t>(value + offset);
     memory.poke<uint64_t>(value + offset, 0);
-    if (held && memory.holds(held)) put(held);
+    if (held && memory.holds(held) && memory.references(held)) put(held);
   }
   for (const uint32_t offset : fields.timers) {
     if (timers.erase(value + offset)) services.timer_cancel(value + offset);
@@ -230,7 +234,7 @@ void Engine::clear_fields(const ValueFields& fields, Address value) {
     for (const Address node : nodes) {
       chain_of.erase(node);
       const Address owner = node & ~Address{UINT32_MAX};
-      if (memory.holds(owner)) put(owner);
+      if (memory.holds(owner) && memory.references(owner)) put(owner);
     }
   }
 }

@@ -113,6 +113,7 @@ class Engine {
   /// Timers that were initialised, by address.
   struct Timer {
     Map* map;
+    uint32_t element;
     Address value;
     int64_t callback = -1;
   };
@@ -144,6 +145,8 @@ class Engine {
   /// What goes when its last reference does, and its type: objects of the policy's own, tasks that
   /// the model has forgotten.
   std::unordered_map<Address, uint32_t> forgotten_;
+  std::vector<Address>
+      dying_;  // whose last reference went and whose fields are still to be cleared
 };
 
 /// Memory of the policy's for as long as a block takes.

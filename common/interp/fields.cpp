@@ -16,7 +16,8 @@ class FieldReader {
 
   void read(uint32_t id, size_t offset, int depth) {
     const btf_type* type = strip(id);
-    if (!type || depth > 8 || fields.all.size() > 256) return;
+    if (!type || depth > 8 || fields.all.size() > 256 || patience_ == 0) return;
+    --patience_;
     if (btf_is_array(type)) {
       const int64_t size = btf__resolve_size(types_, btf_array(type)->type);
       for (uint32_t i = 0; size > 0 && i < std::min(btf_array(type)->nelems, 64u); ++i)
@@ -62,6 +63,7 @@ class FieldReader {
     return nullptr;
   }
   const btf* types_;
+  unsigned patience_ = 100'000;  // hostile types may contain themselves
 };
 
 }  // namespace

@@ -192,10 +192,10 @@ std::vector<std::byte> HashMap::key(uint32_t index) const {
   return {key_bytes(index), key_bytes(index) + spec_.key_size};
 }
 
-uint32_t HashMap::index_of(Address value) const {
+std::optional<uint32_t> HashMap::index_of(Address value) const {
   if (Memory::number_of(value) != Memory::number_of(values_) || !stride_ ||
-      (value - values_) / stride_ >= elements_.size())
-    refuse("uses a value not of");
+      (value - values_) % stride_ || (value - values_) / stride_ >= elements_.size())
+    return std::nullopt;
   return uint32_t((value - values_) / stride_);
 }
 

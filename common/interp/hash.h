@@ -18,7 +18,7 @@ class HashMap : public Map {
   int64_t erase(Activation* activation, const std::byte* key) override;
   bool next(uint32_t& cursor, uint32_t& index, Address& value, uint32_t cpu) override;
   std::vector<std::byte> key(uint32_t index) const override;
-  uint32_t index_of(Address value) const override;
+  std::optional<uint32_t> index_of(Address value) const override;
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;

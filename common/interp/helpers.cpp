@@ -38,7 +38,7 @@ uint64_t map_lookup_percpu_elem(Engine& engine, Activation& activation, const ui
 
 uint64_t map_update_elem(Engine& engine, Activation& activation, const uint64_t* args) {
   Map& map = engine.map_at(args[0]);
-  activation.charge(map.spec().value_size / 8);
+  activation.charge(uint64_t{map.spec().value_size} * engine.cpus / 8);
   return error(map.update(&activation, read(engine, args[1], map.spec().key_size),
                           read(engine, args[2], map.spec().value_size), args[3],
                           engine.services.cpu()));
@@ -49,25 +49,29 @@ uint64_t map_delete_elem(Engine& engine, Activation& activation, const uint64_t*
   return error(map.erase(&activation, read(engine, args[1], map.spec().key_size)));
 }
 
-uint64_t map_push_elem(Engine& engine, Activation&, const uint64_t* args) {
+uint64_t map_push_elem(Engine& engine, Activation& activation, const uint64_t* args) {
   Map& map = engine.map_at(args[0]);
+  activation.charge(map.spec().value_size / 8);
   return error(map.push(read(engine, args[1], map.spec().value_size), args[2]));
 }
 
-uint64_t map_pop_elem(Engine& engine, Activation&, const uint64_t* args) {
+uint64_t map_pop_elem(Engine& engine, Activation& activation, const uint64_t* args) {
   Map& map = engine.map_at(args[0]);
+  activation.charge(map.spec().value_size / 8);
   return error(map.pop(engine.memory.reach(args[1], map.spec().value_size, true), true));
 }
 
-uint64_t map_peek_elem(Engine& engine, Activation&, const uint64_t* args) {
+uint64_t map_peek_elem(Engine& engine, Activation& activation, const uint64_t* args) {
   Map& map = engine.map_at(args[0]);
+  activation.charge(map.spec().value_size / 8);
   return error(map.pop(engine.memory.reach(args[1], map.spec().value_size, true), false));
 }
 
-uint64_t storage_get(Engine& engine, Activation&, const uint64_t* args) {
+uint64_t storage_get(Engine& engine, Activation& activation, const uint64_t* args) {
   Map& map = engine.map_at(args[0]);
   if (!args[1] || args[3] > BPF_LOCAL_STORAGE_GET_F_CREATE) return 0;
   const bool create = args[3] == BPF_LOCAL_STORAGE_GET_F_CREATE;
+  if (create) activation.charge(map.spec().value_size / 8);
   const std::byte* initial =
       create && args[2] ? read(engine, args[2], map.spec().value_size) : nullptr;
   return map.storage(args[1], create, initial);
@@ -231,8 +235,9 @@ uint64_t get_current_pid_tgid(Engine& engine, Activation&, const uint64_t*) {
   const TaskIdentity task = engine.services.identify(engine.services.current_task());
   return uint64_t{uint32_t(task.tgid)} << 32 | uint32_t(task.pid);
 }
-uint64_t get_current_comm(Engine& engine, Activation&, const uint64_t* args) {
+uint64_t get_current_comm(Engine& engine, Activation& activation, const uint64_t* args) {
   const size_t bytes = uint32_t(args[1]);
+  activation.charge(bytes / 8);
   std::byte* to = engine.memory.reach(args[0], bytes, true);
   if (bytes == 0) return error(-EINVAL);
   const TaskIdentity task = engine.services.identify(engine.services.current_task());
@@ -305,11 +310,13 @@ uint64_t timer_init(Engine& engine, Activation&, const uint64_t* args) {
   engine.memory.reach(args[0], 16, true);
   if (find_timer(engine, args[0])) return error(-EBUSY);
   if (args[2] & ~uint64_t{15}) return error(-EINVAL);
-  if (map.fields().timers.empty())
-    throw Fault(Fault::Kind::argument, "gives a timer that is in no value of its map");
-  const Address value = args[0] - map.fields().timers.front();
-  engine.timers[args[0]] = {.map = &map, .value = value};
-  return 0;
+  for (const uint32_t offset : map.fields().timers) {
+    const auto element = map.index_of(args[0] - offset);
+    if (!element) continue;
+    engine.timers[args[0]] = {.map = &map, .element = *element, .value = args[0] - offset};
+    return 0;
+  }
+  throw Fault(Fault::Kind::argument, "gives a timer that is in no value of its map");
 }
 
 uint64_t timer_set_callback(Engine& engine, Activation&, const uint64_t* args) {

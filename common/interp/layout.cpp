@@ -10,7 +10,9 @@
 namespace schedcp {
 namespace {
 
-constexpr int kDepth = 16;  // of nested types; hostile ones may contain themselves
+// Hostile types may contain themselves.
+constexpr int kDepth = 16;
+constexpr unsigned kPatience = 100'000;  // members looked at for one name
 
 const char* text(const btf* types, uint32_t offset) {
   const char* name = btf__str_by_offset(types, offset);
@@ -65,13 +67,14 @@ std::optional<size_t> Layout::size(std::string_view name) const {
 }
 
 std::optional<Place> Layout::member(const btf_type* type, std::string_view name, uint32_t& id,
-                                    int depth) const {
-  if (!type || !btf_is_composite(type) || depth > kDepth) return std::nullopt;
-  for (unsigned i = 0; i < btf_vlen(type); ++i) {
+                                    unsigned& patience) const {
+  if (!type || !btf_is_composite(type)) return std::nullopt;
+  for (unsigned i = 0; i < btf_vlen(type) && patience > 0; ++i) {
+    --patience;
     const btf_member& member = btf_members(type)[i];
     const unsigned bit = btf_member_bit_offset(type, i);
     if (!member.name_off) {
-      if (auto inner = this->member(strip(member.type), name, id, depth + 1)) {
+      if (auto inner = this->member(strip(member.type), name, id, patience)) {
         inner->offset += bit / 8;
         return inner;
       }
@@ -110,7 +113,8 @@ std::optional<Place> Layout::find(std::string_view path) const {
       const size_t size = size_of(object_->types(), id);
       place = {.offset = place.offset + number * size, .size = size};
     } else {
-      const auto inner = member(at, step, id, 0);
+      unsigned patience = kPatience;
+      const auto inner = member(at, step, id, patience);
       if (!inner) return std::nullopt;
       const size_t base = place.offset;
       place = *inner;

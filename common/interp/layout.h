@@ -45,7 +45,7 @@ class Layout {
   const btf_type* type(std::string_view name) const;
   const btf_type* strip(uint32_t id) const;
   std::optional<Place> member(const btf_type* type, std::string_view name, uint32_t& id,
-                              int depth) const;
+                              unsigned& patience) const;
   const PolicyObject* object_;
   std::map<std::string, uint32_t, std::less<>> types_;  // structures and unions by essential name
   std::set<std::string, std::less<>> variants_;

@@ -56,9 +56,9 @@ class ArrayMap : public Map {
     std::memcpy(bytes.data(), &index, 4);
     return bytes;
   }
-  uint32_t index_of(Address at) const override {
-    if (Memory::number_of(at) != Memory::number_of(values_) || !stride_)
-      refuse("uses a value not of");
+  std::optional<uint32_t> index_of(Address at) const override {
+    if (Memory::number_of(at) != Memory::number_of(values_) || !stride_ || (at - values_) % stride_)
+      return std::nullopt;
     return uint32_t((at - values_) / stride_ % std::max(1u, spec_.max_entries));
   }
 
@@ -179,9 +179,12 @@ bool Map::modelled(uint32_t type) {
 }
 
 std::unique_ptr<Map> Map::create(Engine& engine, const MapSpec& spec) {
+  constexpr uint32_t kMaxKey = 512;   // the kernel's limit
   constexpr uint64_t kOverhead = 32;  // of our own, an element
   using Wide = unsigned __int128;
   const Wide element = Wide{spec.value_size} * engine.cpus + spec.key_size + kOverhead;
+  if (spec.key_size > kMaxKey)
+    throw Unmodelled("map type", fmt::format("with keys of {} bytes", spec.key_size));
   if (spec.type != BPF_MAP_TYPE_RINGBUF && element * (Wide{spec.max_entries} + 1) > Memory::kLimit)
     throw Unmodelled("map size", fmt::format("{} times {} bytes of '{}'", spec.max_entries,
                                              spec.value_size, spec.name));
@@ -219,6 +222,6 @@ Address Map::storage(Address, bool, const std::byte*) { refuse("gets storage of"
 int64_t Map::remove_storage(Address) { refuse("deletes storage of"); }
 bool Map::next(uint32_t&, uint32_t&, Address&, uint32_t) { refuse("walks through"); }
 std::vector<std::byte> Map::key(uint32_t) const { refuse("asks for a key of"); }
-uint32_t Map::index_of(Address) const { refuse("asks for a place in"); }
+std::optional<uint32_t> Map::index_of(Address) const { return std::nullopt; }
 
 }  // namespace schedcp

@@ -57,7 +57,8 @@ class Map {
   virtual bool next(uint32_t& cursor, uint32_t& index, Address& value, uint32_t cpu);
   /// Bytes of the key of element `index` (as next() and index_of() count).
   virtual std::vector<std::byte> key(uint32_t index) const;
-  virtual uint32_t index_of(Address value) const;
+  /// The element whose value starts there; nothing if none does.
+  virtual std::optional<uint32_t> index_of(Address value) const;
 
   const MapSpec& spec() const { return spec_; }
   const ValueFields& fields() const { return fields_; }

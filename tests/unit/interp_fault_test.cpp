@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a policy does wrong is found and named; what is not modelled is never made up.
+#include <ucontext.h>
+
 #include <algorithm>
 #include <random>
 
@@ -110,6 +112,88 @@ SEC("struct_ops/nest") u64 nest(u64 *a) { return bpf_loop(1, nested, NULL, 0); }
   CHECK(fault_of(bench, "dequeue", {1000000}).kind == Fault::Kind::depth);
   CHECK(fault_of(bench, "tick").kind == Fault::Kind::depth);
   CHECK(bench.call("dequeue", {6}) == 21);  // a fault leaves nothing behind
+}
+
+namespace {
+
+/// Two calls of one machine under way at once, each on a stack of its own.
+struct Fibers {
+  ucontext_t home{}, fiber[2]{};
+  int running = 0;
+  Bench* bench = nullptr;
+  uint64_t results[2] = {};
+} fibers;
+
+void on_fiber(int which) {
+  fibers.results[which] = fibers.bench->call("select_cpu", {uint64_t(which) + 1});
+}
+
+}  // namespace
+
+TEST_CASE("calls on different fibers do not disturb one another") {
+  Bench bench(kPolicyHead + R"(
+static __attribute__((noinline)) u64 inner(u64 n) {
+  volatile u64 mine = n * 100, before = n;
+  u64 sum = 0;
+  for (u32 i = 0; i < 5; i++) { sum += scx_bpf_nr_cpu_ids(); mine += before; }
+  return mine + sum; }
+static long turn(u32 i, u64 *total) { *total += inner(*total % 10); return 0; }
+SEC("struct_ops/outer") u64 outer(u64 *a) {
+  u64 total = a[0];
+  bpf_loop(3, turn, &total, 0);
+  return total * 10 + a[0]; }
+)" + policy_tail(".select_cpu = (void *)outer,"));
+  bench.machine.provide(
+      "scx_bpf_nr_cpu_ids", [](void*, Machine&, const uint64_t*) -> uint64_t { return 1; },
+      nullptr);
+  const uint64_t alone[2] = {bench.call("select_cpu", {1}), bench.call("select_cpu", {2})};
+  // Each call of the kfunc goes on with the other fiber, so neither's calls nest in the other's.
+  bench.machine.provide(
+      "scx_bpf_nr_cpu_ids",
+      [](void*, Machine&, const uint64_t*) -> uint64_t {
+        const int self = fibers.running;
+        fibers.running = 1 - self;
+        swapcontext(&fibers.fiber[self], &fibers.fiber[1 - self]);
+        return 1;
+      },
+      nullptr);
+  fibers.bench = &bench;
+  std::vector<char> stacks[2] = {std::vector<char>(256 << 10), std::vector<char>(256 << 10)};
+  for (int which : {0, 1}) {
+    getcontext(&fibers.fiber[which]);
+    fibers.fiber[which].uc_stack.ss_sp = stacks[which].data();
+    fibers.fiber[which].uc_stack.ss_size = stacks[which].size();
+    // The first that ends goes on with the other, which then comes back here.
+    fibers.fiber[which].uc_link = &fibers.home;
+    makecontext(&fibers.fiber[which], reinterpret_cast<void (*)()>(on_fiber), 1, which);
+  }
+  swapcontext(&fibers.home, &fibers.fiber[0]);
+  fibers.running = 1;
+  swapcontext(&fibers.home, &fibers.fiber[1]);
+  CHECK(fibers.results[0] == alone[0]);
+  CHECK(fibers.results[1] == alone[1]);
+}
+
+TEST_CASE("a chain of objects that own one another is freed however long it is") {
+  Bench bench(kPolicyHead + R"(
+struct link { u64 n; struct link __kptr *next; };
+void *bpf_obj_new_impl(u64 type, void *meta) __ksym;
+void bpf_obj_drop_impl(void *object, void *meta) __ksym;
+SEC("struct_ops/chain") u64 chain(u64 *a) {
+  struct link *head = NULL;
+  for (u64 i = 0; i < a[0]; i++) {
+    struct link *next = bpf_obj_new_impl(bpf_core_type_id_local(struct link), NULL);
+    if (!next) return 1;
+    bpf_kptr_xchg(&next->next, head);
+    head = next;
+  }
+  if (head) bpf_obj_drop_impl(head, NULL);
+  return 0; }
+)" + policy_tail(".tick = (void *)chain,"));
+  CHECK(bench.call("tick", {10}) == 0);
+  const uint64_t used = bench.machine.memory().bytes_used();
+  CHECK(bench.call("tick", {200000}) == 0);
+  CHECK(bench.machine.memory().bytes_used() == used);
 }
 
 TEST_CASE("fields that the model does not fill in are named, not invented") {
