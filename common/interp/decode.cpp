@@ -231,6 +231,13 @@ class Decoder {
       set(Step::kfunc_address, int64_t(binding(reference_->name)));
       return true;
     }
+    if (reference_->name == "sd_llc_id") {
+      if (!engine_.cache_ids)
+        engine_.cache_ids =
+            engine_.memory.add(size_t{4} * engine_.cpus, Memory::kReadOnly, "sd_llc_id");
+      op_->imm = int64_t(engine_.cache_ids);
+      return true;
+    }
     const auto value = engine_.facts.setting(reference_->name);
     const int64_t size = btf__resolve_size(types, btf__type_by_id(types, uint32_t(id))->type);
     if (!value || (size != 1 && size != 4 && size != 8))

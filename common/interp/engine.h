@@ -120,6 +120,8 @@ class Engine {
   std::unordered_map<Address, Timer> timers;
   /// Records of ring buffers that were reserved and not sent yet.
   std::unordered_map<Address, Map*> records;
+  /// The kernel's sd_llc_id, one number for each CPU, or NULL while the policy does not use it.
+  Address cache_ids = 0;
   /// Where bpf_cpumask_any_distribute is, for each CPU.
   std::vector<uint32_t> distributed;
   /// Lists and trees, by the address of their head; nodes in order.

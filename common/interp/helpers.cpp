@@ -228,6 +228,20 @@ uint64_t get_smp_processor_id(Engine& engine, Activation&, const uint64_t*) {
 uint64_t get_numa_node_id(Engine& engine, Activation&, const uint64_t*) {
   return engine.services.node();
 }
+/// The one variable of the kernel's that is known, filled in when it is looked at.
+uint64_t cpu_variable(Engine& engine, Address variable, uint32_t cpu) {
+  if (!engine.cache_ids || variable != engine.cache_ids)
+    throw Fault(Fault::Kind::argument, fmt::format("gives {:#x} as a per-CPU variable", variable));
+  if (cpu >= engine.cpus) return 0;
+  engine.memory.poke<uint32_t>(variable + 4 * cpu, engine.services.cache_of(cpu));
+  return variable + 4 * cpu;
+}
+uint64_t per_cpu_ptr(Engine& engine, Activation&, const uint64_t* args) {
+  return cpu_variable(engine, args[0], uint32_t(args[1]));
+}
+uint64_t this_cpu_ptr(Engine& engine, Activation&, const uint64_t* args) {
+  return cpu_variable(engine, args[0], engine.services.cpu());
+}
 uint64_t get_current_task(Engine& engine, Activation&, const uint64_t*) {
   return engine.services.current_task();
 }
@@ -375,6 +389,8 @@ constexpr Helper kHelpers[] = {
     {BPF_FUNC_ringbuf_submit, ringbuf_submit},
     {BPF_FUNC_ringbuf_discard, ringbuf_discard},
     {BPF_FUNC_ringbuf_query, ringbuf_query},
+    {BPF_FUNC_per_cpu_ptr, per_cpu_ptr},
+    {BPF_FUNC_this_cpu_ptr, this_cpu_ptr},
     {BPF_FUNC_task_storage_get, storage_get},
     {BPF_FUNC_task_storage_delete, storage_delete},
     {BPF_FUNC_get_current_task_btf, get_current_task},

@@ -39,6 +39,9 @@ class Services {
   virtual void sent(const std::string& map, std::span<const std::byte> record);
   /// The cgroup's address, NULL if there is none. Unmodelled by default.
   virtual Address cgroup_from_id(uint64_t id);
+  /// A number that CPUs have in common if they share a last-level cache (the kernel's sd_llc_id).
+  /// Unmodelled by default.
+  virtual uint32_t cache_of(uint32_t cpu);
   /// NUMA node of cpu(). Unmodelled by default.
   virtual uint32_t node();
 };
