@@ -314,6 +314,8 @@ struct SimulatedRun {
   std::optional<double> fairness;
   double longest_wait_ms = 0;
   std::optional<std::string> longest_waiter;
+  double idle_wait_ms = 0;
+  std::optional<std::string> idle_waiter;
   double busy_ratio = 0;
   double idle_ratio = 0;
   double overhead_ratio = 0;
@@ -350,6 +352,9 @@ struct SimulatedRun {
         required("longest_wait_ms", &SimulatedRun::longest_wait_ms,
                  "The longest any task waited for a CPU, at the end included."),
         optional("longest_waiter", &SimulatedRun::longest_waiter, "Which, as name[pid]."),
+        required("idle_wait_ms", &SimulatedRun::idle_wait_ms,
+                 "The longest a task was seen to wait beside an idle CPU that it may use."),
+        optional("idle_waiter", &SimulatedRun::idle_waiter, "Which, as name[pid]."),
         required("busy_ratio", &SimulatedRun::busy_ratio, "Share of all CPUs' time tasks had."),
         required("idle_ratio", &SimulatedRun::idle_ratio, "Share in which they were idle."),
         required("overhead_ratio", &SimulatedRun::overhead_ratio,

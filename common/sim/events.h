@@ -23,6 +23,7 @@ struct Event {
     disturb,     ///< disturbance `id` is due
     restore,     ///< task `id` leaves the real-time class
     watchdog,
+    look,   ///< for tasks that wait beside idle CPUs
     timer,  ///< a policy's timer `id`
     end,
   };

@@ -32,6 +32,8 @@ auto Ext::call(Op op, Task* task, Work&& work) -> decltype(work()) {
                          double(calls - ext.paid_calls_) * costs.call_ns);
       ext.paid_instructions_ = instructions;
       ext.paid_calls_ = calls;
+      const uint64_t most = ext.kernel_->setup().max_instructions;
+      if (most && instructions > most) ext.kernel_->stop();
     }
   } restore{*this, before_op, before_task};
   try {

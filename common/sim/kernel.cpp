@@ -9,7 +9,7 @@
 namespace schedcp::sim {
 
 namespace {
-constexpr Time kLongest = 60 * kSecond;
+constexpr Time kLongest = 60 * kSecond, kLook = 10 * kMs;
 }
 
 Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
@@ -59,6 +59,7 @@ void Kernel::run() {
     at(random_.draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
        int(i));
   at(horizon_, Event::Kind::end);
+  at(kLook, Event::Kind::look);
   for (auto& cpu : cpus_) {
     enter(cpu.id);
     schedule(cpu);
@@ -135,6 +136,10 @@ void Kernel::handle(const Event& event) {
       settle(cpu(here_));
       class_.timer(event.id / nr_cpus(), event.argument);
       break;
+    case Kind::look:
+      look_for_idle_waits();
+      at(now_ + kLook, Kind::look);
+      return;
     case Kind::end:
       break;
   }
@@ -234,7 +239,10 @@ void Kernel::switch_to(Cpu& it, Task* prev, Task* next) {
   const bool was_idle = !prev;
   it.curr = next;
   if (next && !next->rt) class_.set_next(it, *next);
-  if (!next) class_.idle(it, true, false);
+  if (!next) {
+    it.idle_since = now_;
+    class_.idle(it, true, false);
+  }
   ++totals_.switches;
   spend(costs().switch_ns);
   if (next) began_running(it, *next);
@@ -317,6 +325,25 @@ void Kernel::migrate_queued(Task& task, int to) {
   else if (!cpu(to).curr->rt)
     class_.wakeup_preempt(cpu(to), task);
   here_ = home;
+}
+
+void Kernel::look_for_idle_waits() {
+  CpuSet idle;
+  for (const auto& it : cpus_)
+    if (!it.curr && now_ > it.idle_since + kLook && it.rt.empty()) idle.add(it.id);
+  if (idle.empty()) return;
+  for (const auto& task : tasks_) {
+    if (task->state != Task::State::runnable || task->rt || runs(*task)) continue;
+    if (task->stats.waiting_since > now_ || !task->usable().intersects(idle)) continue;
+    const CpuSet useful = task->usable() & idle;
+    Time idle_since = now_;
+    for (int id = useful.first(); id >= 0; id = useful.next(id + 1))
+      idle_since = std::min(idle_since, cpu(id).idle_since);
+    const Time both = now_ - std::max(idle_since, task->stats.waiting_since);
+    if (both <= totals_.idle_wait) continue;
+    totals_.idle_wait = both;
+    totals_.idle_waiter = label(*task);
+  }
 }
 
 void Kernel::finish(Time end) {

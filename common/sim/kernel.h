@@ -27,6 +27,7 @@ struct Cpu {
   bool resched_sent = false;
   Time run_from = 0;  ///< until then the kernel works; from then on the task, or idleness
   Time armed_at = kNever;
+  Time idle_since = 0;
   uint64_t speed = 1024;  ///< work in 1024 ns
   bool tick_armed = false;
   Time tick_phase = 0;
@@ -43,6 +44,7 @@ struct Setup {
   uint64_t seed = 1;
   Time duration = 0;  ///< 0: the workload's
   Trace* trace = nullptr;
+  uint64_t max_instructions = 0;  ///< of the policy; 0: as many as it takes
 };
 
 /// Figures of a whole run.
@@ -50,6 +52,9 @@ struct Totals {
   Times wakeup, runqueue;
   uint64_t switches = 0, migrations = 0, rounds = 0, finished = 0, wakeups = 0;
   Time last_end = 0;
+  /// The longest a task was seen to wait while a CPU that it may use was idle.
+  Time idle_wait = 0;
+  std::string idle_waiter;
 };
 
 class Kernel {
@@ -114,6 +119,7 @@ class Kernel {
   void adjust_speeds(Cpu& cpu);
   void enter(int cpu) { here_ = cpu; }
   void finish(Time end);
+  void look_for_idle_waits();
   void began_waiting(Task& task, bool woken);
   void began_running(Cpu& cpu, Task& task);
 

@@ -93,6 +93,8 @@ SimulatedRun figures(const Kernel& kernel, const std::string& name, bool tasks) 
     run.longest_waiter = label(*task);
   }
   run.longest_wait_ms = ms(longest);
+  run.idle_wait_ms = ms(totals.idle_wait);
+  if (totals.idle_wait) run.idle_waiter = totals.idle_waiter;
   if (ended) run.mean_completion_ms = completion / double(ended);
   return run;
 }

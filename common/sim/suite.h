@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The checking suite: a compiled policy under workloads that break schedulers, on small machines.
+// It takes some 50 ms, and finds what no path through the code shows: tasks that never run again,
+// orders that starve, ends by the kernel's own rules.
+#pragma once
+
+#include "doc/policy.h"
+#include "sim/simulate.h"
+
+namespace schedcp {
+
+struct SimLimits {
+  std::vector<int> cpus = {1, 2, 4};
+  std::string kernel = sim::kDefaultKernel;
+  uint64_t seed = 1;
+  /// Of the policy, in all; what did not fit is left out, and said.
+  uint64_t max_instructions = 6'000'000;
+  /// A task that still waits after so long is starved, whatever the policy's watchdog allows.
+  double starved_ms = 5000;
+  /// A task that waits for so long while a CPU it may use is idle.
+  double idle_wait_ms = 150;
+};
+
+struct CheckedSim {
+  std::vector<Finding> findings;  ///< most severe first; the rule is "sim" where none has a number
+  std::vector<SimulatedRun> runs;
+  std::vector<std::string> names;       ///< of the runs: workload and CPUs
+  std::vector<std::string> unmodelled;  ///< if any was reached, nobody knows
+  bool complete = true;                 ///< every run was made to its end
+  /// "passed", "failed" or "unknown".
+  std::string outcome() const;
+};
+
+/// Throws usage_error for knobs and hints that the policy does not take.
+CheckedSim check_in_simulator(const PolicyObject& object, const std::vector<KnobValue>& knobs = {},
+                              const std::vector<LengthHint>& hints = {},
+                              const SimLimits& limits = {});
+
+namespace sim {
+/// Its workloads, for so many CPUs: everything at once, and long enough for a watchdog.
+WorkloadModel checking_mix(int cpus);
+WorkloadModel checking_hogs(int cpus, double ms);
+}  // namespace sim
+
+}  // namespace schedcp

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// What breaks schedulers: more hogs than CPUs, changes of tasks that are queued and that run,
+// exits, storms of forks, kernel threads bound to their CPU, wake-ups by who is about to sleep.
+#include "sim/suite.h"
+
+namespace schedcp::sim {
+namespace {
+
+Draw about(double us) { return {.value = us, .shape = "exponential", .high = {}, .spread = {}}; }
+Draw exactly(double us) { return {.value = us, .shape = "fixed", .high = {}, .spread = {}}; }
+
+Phase phase(const char* action, const Draw& us) {
+  Phase one;
+  one.action = action;
+  one.us = us;
+  return one;
+}
+Phase phase(const char* action, const char* name = "", int64_t times = 1) {
+  Phase one;
+  one.action = action;
+  if (*name) one.name = name;
+  one.times = times;
+  return one;
+}
+Phase post(const char* name) {
+  Phase one = phase("post", name);
+  one.sync = true;
+  return one;
+}
+Phase forever(int64_t to = 0) {
+  Phase one = phase("again", "", 0);
+  one.to = to;
+  return one;
+}
+
+TaskModel tasks(const char* name, int64_t count, std::vector<Phase> program) {
+  TaskModel model;
+  model.name = name;
+  model.count = count;
+  model.program = std::move(program);
+  return model;
+}
+
+TaskModel kthreads(double sleep_us) {
+  TaskModel model =
+      tasks("kworker", 1, {phase("run", about(30)), phase("sleep", about(sleep_us)), forever()});
+  model.kthread = model.each_cpu = model.background = model.present = true;
+  return model;
+}
+
+}  // namespace
+
+WorkloadModel checking_mix(int cpus) {
+  auto model = WorkloadModel();
+  model.name = "mix";
+  model.duration_ms = 260;
+  model.tasks = {
+      kthreads(3000),
+      tasks("present", 2, {phase("run", about(800)), phase("sleep", about(1500)), forever()}),
+      tasks("hog", cpus + 2, {phase("run", exactly(1000)), forever()}),
+      tasks("sleeper", 2 + cpus,
+            {phase("run", about(200)), phase("sleep", about(2500)), forever()}),
+      tasks("ping", 1, {phase("run", about(60)), post("there"), phase("wait", "back"), forever()}),
+      tasks("pong", 1, {phase("wait", "there"), phase("run", about(60)), post("back"), forever()}),
+      tasks("stays", 2,
+            {phase("stay"), phase("run", about(1500)), phase("sleep", about(400)),
+             phase("run", about(500)), phase("roam"), phase("sleep", about(1000)), forever()}),
+      tasks("yields", 1, {phase("run", about(300)), phase("yield"), forever()}),
+      tasks("shell", 1,
+            {phase("fork", "child", 2), phase("run", about(200)), phase("join"),
+             phase("sleep", about(2000)), forever()}),
+      tasks("child", 0, {phase("rename", "job"), phase("run", about(900))}),
+      tasks("victim", 40, {phase("run", about(2000)), phase("sleep", about(3000)), forever()})};
+  model.tasks[1].present = true;
+  model.tasks[9].started = false;
+  model.tasks[10].every_us = about(6000);
+  for (const auto& [what, whom, us] : {std::tuple{"affine", "hog", 7000.0},
+                                       {"affine", "sleeper", 5000.0},
+                                       {"pin", "sleeper", 11000.0},
+                                       {"pin", "hog", 17000.0},
+                                       {"renice", "hog", 13000.0},
+                                       {"renice", "sleeper", 19000.0},
+                                       {"realtime", "hog", 23000.0},
+                                       {"kill", "victim", 7000.0},
+                                       {"hog", "", 29000.0}})
+    model.disturbances.push_back({what, whom, about(us), 0});
+  return model;
+}
+
+WorkloadModel checking_hogs(int cpus, double ms) {
+  auto model = WorkloadModel();
+  model.name = "hogs";
+  model.duration_ms = ms;
+  model.tasks = {
+      tasks("hog", 2 * (cpus + 1), {phase("run", exactly(20000)), forever()}),
+      tasks("light", 1, {phase("run", about(300)), phase("sleep", about(40000)), forever()}),
+      kthreads(60000)};
+  return model;
+}
+
+}  // namespace schedcp::sim
