@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "interp/fault.h"
+
 namespace schedcp {
 namespace {
 
 // Hostile types may contain themselves.
 constexpr int kDepth = 16;
+constexpr uint32_t kMaxSize = 1 << 20;
 constexpr unsigned kPatience = 100'000;  // members looked at for one name
 
 const char* text(const btf* types, uint32_t offset) {
@@ -63,6 +66,9 @@ const btf_type* Layout::type(std::string_view name) const {
 std::optional<size_t> Layout::size(std::string_view name) const {
   const btf_type* found = type(name);
   if (!found) return std::nullopt;
+  // No structure of the kernel's is that large; a damaged object's may be, once for each task.
+  if (found->size > kMaxSize)
+    throw Unmodelled("type", fmt::format("{} of {} bytes", name, found->size));
   return found->size;
 }
 

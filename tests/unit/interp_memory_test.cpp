@@ -56,6 +56,7 @@ struct outer {
   struct inner parts[2];
 } an_outer;
 struct older___v1 { u64 pad; u32 gone; } an_older;
+struct huge { char bytes[2000000]; } *a_huge;
 )");
   const Layout layout(object);
   CHECK(layout.size("outer") == 88);
@@ -99,6 +100,7 @@ struct older___v1 { u64 pad; u32 gone; } an_older;
   CHECK_THROWS_AS(memory.store<uint64_t>(there + 8, 7), Fault);
   CHECK_THROWS_AS(memory.load<uint8_t>(there + 88), Fault);
   CHECK(Shape(layout, "no_such").size() == 0);
+  CHECK_THROWS_AS(Shape(layout, "huge"), Unmodelled);
 }
 
 TEST_CASE("code compiled against another version of a type reads the one type there is") {
