@@ -244,6 +244,12 @@ void Habits::left_padding(const Site& site, const MapSpec& map) {
       "zero the key before filling it in");
 }
 
+void Habits::dropped_claim(const Site& site) {
+  findings_.add_at(*site.function, site.insn, "SCX021", "warning",
+                   "an idle CPU is claimed here, nothing is sent to it, and another is claimed",
+                   "ask the cheaper question first, or use the CPU");
+}
+
 void Habits::ended(const Site& site, const State& state) {
   if (site.callback == "select_cpu") {
     cpu(site, state.regs[0], "SCX024", "returned");

@@ -25,6 +25,7 @@ class Habits : public Observer {
   void read(const Site& site, const std::string& field) override;
   void subtracted_per_cpu(const Site& site) override;
   void compared_name(const Site& site) override;
+  void dropped_claim(const Site& site) override;
   void left_padding(const Site& site, const MapSpec& map) override;
   void ended(const Site& site, const State& state) override;
   /// What only the whole policy tells; call it when all paths were followed.

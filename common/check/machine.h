@@ -45,6 +45,8 @@ struct Observer {
   virtual void counted_down(const Site&) {}
   /// A map is looked into with this key.
   virtual void looked_up(const Site&, const Value& /*key*/) {}
+  /// Another idle CPU is claimed before anything was done with the one claimed there.
+  virtual void dropped_claim(const Site&) {}
   /// A key on the stack has every member filled in and the bytes between them not.
   virtual void left_padding(const Site&, const MapSpec&) {}
   /// A loop begins; with those around it its body runs so many times.
@@ -87,6 +89,9 @@ class Observers : public Observer {
   }
   void looked_up(const Site& site, const Value& key) override {
     for (auto* one : all_) one->looked_up(site, key);
+  }
+  void dropped_claim(const Site& site) override {
+    for (auto* one : all_) one->dropped_claim(site);
   }
   void left_padding(const Site& site, const MapSpec& map) override {
     for (auto* one : all_) one->left_padding(site, map);

@@ -61,10 +61,17 @@ const Value* State::slot(uint32_t in, int64_t offset, unsigned size) const {
 }
 
 void State::store(uint32_t in, int64_t offset, unsigned size, const Value& value) {
+  const int64_t end = offset + int64_t(size);
+  std::vector<Slot> rests;  // of what is overwritten in part: written, but no longer known
   std::erase_if(slots, [&](const Slot& s) {
-    return s.frame == in && s.offset < offset + int64_t(size) &&
-           offset < s.offset + int64_t(s.size);
+    const int64_t last = s.offset + int64_t(s.size);
+    if (s.frame != in || s.offset >= end || offset >= last) return false;
+    if (s.offset < offset) rests.push_back({in, s.offset, unsigned(offset - s.offset), Value()});
+    if (last > end) rests.push_back({in, end, unsigned(last - end), Value()});
+    return true;
   });
+  for (const auto& rest : rests)
+    if (slots.size() < kMaxSlots) slots.push_back(rest);
   if (slots.size() < kMaxSlots) slots.push_back({in, offset, size, value});
 }
 

@@ -104,6 +104,7 @@ void Walk::alu(uint32_t insn, State& state) {
   if (op == BPF_SUB && (both & clocks) == clocks) marks |= Value::kLag;
   if (op == BPF_OR && from.constant() && (from.lo & kEnqImmed)) marks |= Value::kImmed;
   // Shifts that extend the sign leave it the CPU it was.
+  if (op == BPF_AND) marks |= to.marks & Value::kIdleBit;
   if (op == BPF_LSH || op == BPF_ARSH) marks |= to.marks & (Value::kPicked | Value::kIdleBit);
   to = compute(op, wide, to, from);
   to.marks = marks;

@@ -282,6 +282,9 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
     const bool picks =
         name.starts_with("scx_bpf_pick_idle_cpu") || name.find("select_cpu_and") != name.npos;
     if (picks || name == "scx_bpf_test_and_clear_cpu_idle") {
+      if (state.claim_function >= 0)
+        run.observer.dropped_claim({&run.machine.object_.functions()[size_t(state.claim_function)],
+                                    state.claim_insn, run.callback});
       state.claim_function = int32_t(index), state.claim_insn = insn;
       return cpu_number(picks ? Value::kPicked : Value::kIdleBit);
     }

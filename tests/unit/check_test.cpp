@@ -143,7 +143,7 @@ TEST_CASE("ids of queues are followed through choices, tables and knobs") {
             "u64 q = p->se.sum_exec_runtime > 99 ? 2 : 0; scx_insert(p, q, 5000000, enq_flags);") ==
         "SCX005");
   CHECK(enqueue("scx_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, enq_flags);") == "");
-  CHECK(enqueue("scx_insert(p, SCX_DSQ_LOCAL_ON | 1, SCX_SLICE_DFL, enq_flags);") == "");
+  CHECK(enqueue("scx_insert(p, SCX_DSQ_LOCAL_ON | 1, SCX_SLICE_DFL, enq_flags);") == "SCX013");
   // One that cannot be told is nobody's fault.
   CHECK(enqueue("scx_insert(p, p->pid, SCX_SLICE_DFL, enq_flags);") == "");
   const std::string knob = "KNOB(u64, queue, 0, \"0..5\", \"Which queue.\");\n";
@@ -194,7 +194,8 @@ TEST_CASE("a finding names the line and how to mend it") {
   CHECK(finding.rule == "SCX001");
   CHECK(finding.callback == "enqueue");
   CHECK(finding.line == 5);
-  CHECK(finding.source == "if (p->pid == 7)");
+  CHECK(finding.column == 6);
+  CHECK(finding.source == " if (p->pid == 7)");
   CHECK(finding.mend.has_value());
 }
 
