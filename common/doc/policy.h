@@ -103,8 +103,8 @@ struct Stage {
     return std::tuple{
         required("name", &Stage::name, "Which stage.",
                  "build|static|sim|kernel|stress|regress|token"),
-        required("outcome", &Stage::outcome, "How it ended.", "passed|failed|skipped"),
-        optional("reason", &Stage::reason, "Why it failed or was skipped."),
+        required("outcome", &Stage::outcome, "How it ended.", "passed|failed|skipped|unknown"),
+        optional("reason", &Stage::reason, "Why it failed, was skipped, or cannot tell."),
         optional("wall_ns", &Stage::wall_ns, "Time it took."),
         optional("cpu_ns", &Stage::cpu_ns, "CPU time it took."),
         optional("memory_bytes", &Stage::memory_bytes, "Most memory it took."),

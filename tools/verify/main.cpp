@@ -2,8 +2,10 @@
 // Decide whether a scheduling policy is safe to load. Reads candidates, or .bpf.c and .bpf.o files;
 // prints a verdict for each, with a signed token when every stage passed. Leaves finding policies
 // to schedcp-search and loading them on this machine to schedcp-deploy.
+#include <algorithm>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/program.h"
 #include "rules.h"
 #include "sarif.h"
@@ -25,6 +27,16 @@ std::vector<PolicySource> sources(Program& program, const std::vector<std::strin
         found.push_back(locate(std::move(candidate)));
   }
   return found;
+}
+
+std::vector<std::string> chosen_stages(const std::string& list) {
+  if (list.empty()) return {};
+  const auto& names = stage_names();
+  for (const auto& name : split(list, ','))
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw usage_error("--stages: there is no stage '" + printable(name, 40) + "'",
+                        "the stages are " + join(names, ", "));
+  return split(list, ',');
 }
 
 ExitCode verify_all(Program& program, std::vector<std::string> files, VerifyOptions& options,
@@ -65,10 +77,13 @@ int main(int argc, char** argv) {
   Program program{"schedcp-verify", "Decide whether a scheduling policy is safe to load."};
   VerifyOptions options;
   std::vector<std::string> files;
+  std::string stages;
   program.argument("FILE", files, "A policy's .bpf.c or .bpf.o; - or none reads candidates.");
   program.option("--until", options.until, "STAGE", "The last stage to run.")
       .choices(stage_names())
       .default_text("token");
+  program.option("--stages", stages, "LIST",
+                 "Run only these, separated by commas (and build); there is no token then.");
   program.flag("--keep-going", options.keep_going, "Run later stages after one has failed.");
   program.option("--expires", options.expires, "DURATION", "How long a token is valid.")
       .default_text("24h");
@@ -110,5 +125,8 @@ int main(int argc, char** argv) {
   rules.writes<RuleInfo>();
   rules.example("schedcp-verify rules SCX002", "What SCX002 means, and what to do.");
 
-  return program.run(argc, argv, [&] { return verify_all(program, files, options, sarif); });
+  return program.run(argc, argv, [&] {
+    options.stages = chosen_stages(stages);
+    return verify_all(program, files, options, sarif);
+  });
 }

@@ -13,6 +13,7 @@
 #include "check/check.h"
 #include "guest_stages.h"
 #include "signing.h"
+#include "sim_stage.h"
 
 namespace schedcp {
 namespace {
@@ -22,19 +23,6 @@ void name_real_files(std::vector<Finding>& findings, const fs::path& directory) 
   for (auto& finding : findings)
     if (finding.file && finding.file->starts_with("/src/"))
       finding.file = (directory / finding.file->substr(5)).string();
-}
-
-/// The finding a rejection is worded by: "never_dispatches.bpf.c:20: message (SCX004)".
-std::string sentence_of(const std::vector<Finding>& findings) {
-  for (const auto& finding : findings) {
-    if (finding.severity != "error") continue;
-    const std::string place =
-        finding.file && finding.line
-            ? fmt::format("{}:{}: ", fs::path(*finding.file).filename().string(), *finding.line)
-            : "";
-    return place + finding.message + " (" + finding.rule + ")";
-  }
-  return "";
 }
 
 Stage static_stage(const PolicyObject& object, const Candidate& candidate,
@@ -82,8 +70,21 @@ void check_knobs(const PolicyObject& object, const Candidate& candidate) {
 
 }  // namespace
 
+std::string sentence_of(const std::vector<Finding>& findings) {
+  for (const auto& finding : findings) {
+    if (finding.severity != "error") continue;
+    const std::string place =
+        finding.file && finding.line
+            ? fmt::format("{}:{}: ", fs::path(*finding.file).filename().string(), *finding.line)
+            : "";
+    return place + finding.message + " (" + finding.rule + ")";
+  }
+  return "";
+}
+
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names{"build", "static", "kernel", "stress", "token"};
+  static const std::vector<std::string> names{"build",  "static", "sim",
+                                              "kernel", "stress", "token"};
   return names;
 }
 
@@ -92,8 +93,10 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options) {
   verdict.candidate = source.candidate;
   const auto& names = stage_names();
   const auto wanted = [&](const char* stage) {
-    return std::find(names.begin(), names.end(), stage) <=
-           std::find(names.begin(), names.end(), options.until);
+    const auto& some = options.stages;
+    return (some.empty() || std::find(some.begin(), some.end(), stage) != some.end()) &&
+           std::find(names.begin(), names.end(), stage) <=
+               std::find(names.begin(), names.end(), options.until);
   };
   const auto rejected = [&] {
     for (const auto& stage : verdict.stages)
@@ -136,7 +139,12 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options) {
     verdict.stages.push_back(static_stage(*object, source.candidate, source.path.parent_path()));
     if (failed() && !options.keep_going) return rejected();
   }
-  if (wanted("kernel")) {
+  if (wanted("sim")) {
+    options.waiting("simulating " + source.candidate.policy.name);
+    verdict.stages.push_back(sim_stage(*object, source.candidate));
+    if (failed() && !options.keep_going) return rejected();
+  }
+  if (wanted("kernel") || wanted("stress")) {
     run_guest_stages(verdict, *object, wanted("stress"), options);
     if (failed()) return rejected();
   }
@@ -148,9 +156,16 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options) {
                                  options.until);
     return verdict;
   }
+  for (const auto& name : names)
+    if (name != "build" && !wanted(name.c_str())) {
+      verdict.reason = "passed; it has no token, since " + name + " was left out";
+      return verdict;
+    }
   const SigningKey key = signing_key(options.say);
   verdict.stages.push_back(sign_verdict(verdict, *object, key, options.expires));
   verdict.reason = "passed every stage on " + join(verdict.kernels, ", ");
+  for (const auto& stage : verdict.stages)
+    if (stage.outcome == "unknown") verdict.reason += "; " + stage.name + " could not tell";
   return verdict;
 }
 

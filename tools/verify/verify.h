@@ -14,8 +14,9 @@
 namespace schedcp {
 
 struct VerifyOptions {
-  std::string until = "token";  ///< the last stage to run
-  bool keep_going = false;      ///< run later stages after one failed, where possible
+  std::string until = "token";      ///< the last stage to run
+  std::vector<std::string> stages;  ///< run these and build only; all of them if empty
+  bool keep_going = false;          ///< run later stages after one failed, where possible
   std::chrono::nanoseconds expires = std::chrono::hours(24);  ///< the token's life
   std::optional<std::string> kernel;                          ///< guest kernel, see resolve_kernel
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< for people
@@ -29,6 +30,10 @@ const std::vector<std::string>& stage_names();
 /// Runs the stages. A rejection is a verdict; throws what the machine cannot do, and usage_error
 /// for a knob that the policy does not have or a value out of its range.
 Verdict verify(const PolicySource& source, const VerifyOptions& options);
+
+/// The finding a rejection is worded by: "never_dispatches.bpf.c:20: message (SCX004)"; "" without
+/// an error among them.
+std::string sentence_of(const std::vector<Finding>& findings);
 
 /// The verdict for a person: stages with their times, findings, and the answer.
 std::string view(const Verdict& verdict, bool colour);

@@ -46,7 +46,9 @@ std::string view(const Verdict& verdict, bool colour) {
                stage.wall_ns ? human_duration(double(stage.wall_ns)) : "",
                stage.cpu_ns ? human_duration(double(*stage.cpu_ns)) : "",
                stage.memory_bytes ? bytes_text(*stage.memory_bytes) : "",
-               stage.outcome == "skipped" ? printable(stage.reason.value_or("")) : ""});
+               stage.outcome == "skipped" || stage.outcome == "unknown"
+                   ? printable(stage.reason.value_or(""))
+                   : ""});
   text += table.str();
   for (const auto& stage : verdict.stages)
     for (const auto& finding : stage.findings) text += finding_text(finding, colour);
