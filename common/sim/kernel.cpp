@@ -19,8 +19,6 @@ Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
   for (int i = 0; i < topology.size(); ++i) {
     cpus_[size_t(i)].id = i;
     cpus_[size_t(i)].speed = uint64_t(topology.cpus[size_t(i)].speed * 1024);
-    // Ticks of the CPUs are all but in step.
-    cpus_[size_t(i)].tick_phase = random_.below(200 * kUs);
   }
   channels_.resize(setup.workload->places.size());
   started_.resize(setup.workload->programs.size());
@@ -308,10 +306,11 @@ void Kernel::arm(Cpu& it) {
 
 void Kernel::arm_tick(Cpu& it) {
   if (it.tick_armed || !it.curr) return;
+  // All CPUs tick at the same moment, and which of them is heard first is chance.
+  constexpr Time kJitter = 20 * kUs;
   const Time period = kSecond / Time(machine().hz);
-  const Time next = (now_ - std::min(now_, it.tick_phase)) / period * period + it.tick_phase;
   it.tick_armed = true;
-  events_.push(next > now_ ? next : next + period, Event::Kind::tick, it.id);
+  events_.push((now_ / period + 1) * period + random_.below(kJitter), Event::Kind::tick, it.id);
 }
 
 void Kernel::migrate_queued(Task& task, int to) {

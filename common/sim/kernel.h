@@ -30,7 +30,6 @@ struct Cpu {
   Time idle_since = 0;
   uint64_t speed = 1024;  ///< work in 1024 ns
   bool tick_armed = false;
-  Time tick_phase = 0;
   std::deque<Task*> rt;  ///< runnable tasks of a higher class
   Time busy = 0, idle = 0, overhead = 0;
   uint64_t nr_running = 0;  ///< tasks of our class on its run queue
