@@ -10,6 +10,8 @@ foreach(line IN LISTS lines)
   foreach(key id family stage severity title why mend)
     string(JSON ${key} ERROR_VARIABLE missing GET "${line}" ${key})
     string(REPLACE "\\" "\\e" ${key} "${${key}}")
+    # A sentence begins a line.
+    string(REGEX REPLACE "([a-z0-9)][.?:!]) +([A-Z(])" "\\1\n\\2" ${key} "${${key}}")
     # A line that begins with a dot or quote would be a macro.
     string(REGEX REPLACE "^([.'])" "\\\\\\\\&\\1" ${key} "${${key}}")
   endforeach()
