@@ -12,7 +12,7 @@ struct Rule {
   const char* id;      ///< "SCX001"
   const char* family;  ///< tasks, queues, placement, slices, wakeups, order, accounting, context,
                        ///< overhead or object
-  /// The first stage that can find it: static, sim, kernel or stress; "none" where only use shows.
+  /// The first stage that can find it: static, sim, kernel or stress; "none" where none does.
   const char* stage;
   /// How bad it is when the static stage says it: error (the policy is refused), warning or note.
   /// "" for what another stage finds.

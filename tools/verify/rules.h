@@ -26,7 +26,7 @@ struct RuleInfo {
         required("family", &RuleInfo::family, "What it is about.",
                  "tasks|queues|placement|slices|wakeups|order|accounting|context|overhead|object"),
         required("stage", &RuleInfo::stage,
-                 "The first stage that can find it; none where only use shows.",
+                 "The first stage that can find it; none where none does.",
                  "static|sim|kernel|stress|none"),
         optional("severity", &RuleInfo::severity, "How bad it is when the static stage says it.",
                  "error|warning|note"),
