@@ -97,7 +97,8 @@ TEST_CASE("a policy whose init fails is rejected with the kernel's reason") {
 }
 
 TEST_CASE("a policy whose init_task fails is rejected with the kernel's reason") {
-  const auto [verdict, code] = verify({"--stages", "kernel,stress", kBad + "init_task_fails.bpf.c"});
+  const auto [verdict, code] =
+      verify({"--stages", "kernel,stress", kBad + "init_task_fails.bpf.c"});
   CHECK(code == 1);
   CHECK(verdict.reason.find("ops.init_task() failed (-12)") != std::string::npos);
   check_evidence(stage(verdict, "stress"), 0);
@@ -115,7 +116,8 @@ TEST_CASE("a policy that never dispatches is rejected, by the rules and by the w
 }
 
 TEST_CASE("what the kernel's verifier refuses is rejected with the line") {
-  const auto [verdict, code] = verify({kBad + "rejected_by_kernel.bpf.c"});
+  const auto [verdict, code] =
+      verify({"--stages", "kernel,stress", kBad + "rejected_by_kernel.bpf.c"});
   CHECK(code == 1);
   CHECK(verdict.reason.starts_with("kernel: "));
   CHECK(verdict.reason.find("rejected_by_kernel.bpf.c:") != std::string::npos);
