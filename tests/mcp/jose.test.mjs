@@ -36,7 +36,7 @@ test('our token verifies with jose, and says what it is for', async () => {
   assert.match(protectedHeader.kid, /^[0-9a-f]{16}$/);
   assert.equal(payload.obj, verdict.object.sha256);
   assert.deepEqual(payload.kernels, verdict.kernels);
-  assert.deepEqual(Object.keys(payload.stages).sort(), ['build', 'kernel', 'static', 'stress']);
+  assert.deepEqual(Object.keys(payload.stages).sort(), ['build', 'kernel', 'sim', 'static', 'stress']);
   await assert.rejects(jose.jwtVerify(verdict.token, (await jose.generateKeyPair('EdDSA')).publicKey));
 });
 
