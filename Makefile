@@ -10,7 +10,7 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        sanitize bench install deb clean
+        sanitize bench soak fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -65,6 +65,15 @@ sanitize: deps  ## Unit tests under AddressSanitizer and UBSan
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
 
+soak: deps kernel  ## N deployments under load in guests (N=100), added to bench/soak.jsonl
+	@bench/soak.sh $(BUILD) $(or $(N),100)
+
+fuzz: deps kernel  ## Every fuzzer for SECONDS (60) of time, under both sanitizers
+	@[ -f $(BUILD)-fuzz/build.ninja ] || CC=clang-19 CXX=clang++-19 cmake -S . -B $(BUILD)-fuzz -G Ninja \
+	  -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSCHEDCP_FUZZ=ON
+	@cmake --build $(BUILD)-fuzz -j $(JOBS) --target fuzz-object fuzz-check fuzz-interp
+	@tests/fuzz/run.sh $(BUILD)-fuzz $(or $(SECONDS),60)
+
 install: all  ## Install under PREFIX (DESTDIR is honoured)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
@@ -72,4 +81,4 @@ deb: all  ## A Debian package
 	@cd $(BUILD) && cpack -G DEB
 
 clean:  ## Remove the build
-	@rm -rf $(BUILD) $(BUILD)-sanitize
+	@rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-fuzz

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint64_t kBuiltIn = uint64_t{1} << 63;
 // Of ops.flags: SCX_OPS_KEEP_BUILTIN_IDLE, ENQ_LAST, ENQ_MIGRATION_DISABLED, ALWAYS_ENQ_IMMED.
-constexpr uint64_t kKeepIdle = 0x1, kEnqLast = 0x2, kEnqPinned = 0x10, kAlwaysImmed = 0x80;
+constexpr uint64_t kKeepIdle = 0x1, kEnqLast = 0x2, kEnqPinned = 0x10;
 constexpr uint64_t kKickIdle = 1;
 constexpr uint64_t kMaxPerformance = 1024;  // SCX_CPUPERF_ONE
 constexpr uint64_t kManyRounds = 4096;

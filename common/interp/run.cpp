@@ -160,6 +160,9 @@ struct Caller {
 
 constexpr uint32_t kMayGotoTurns = 8
                                    << 20;  // of one activation of a function, as the kernel has it
+/// What a kernel function costs the host, in instructions, roughly: a callback that calls nothing
+/// else until its limit is over in a second, too.
+constexpr uint64_t kKfuncWork = 64;
 
 }  // namespace
 
@@ -385,6 +388,7 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
         case Step::call_kfunc: {
           const Binding& binding = bindings[size_t(op.imm)];
           settle();
+          activation.charge(kKfuncWork);
           if (binding.native)
             r[0] = binding.native(binding.context, machine, r + 1);
           else if (binding.builtin)

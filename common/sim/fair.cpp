@@ -144,8 +144,8 @@ void Fair::tick(Cpu& cpu, Task& task) {
     for (const CpuSet* near : {&topology.llc(cpu.id), &topology.all}) {
       int found = -1;
       for (int id = near->first(); id >= 0 && found < 0; id = near->next(id + 1))
-        if (idle(id) && std::any_of(own.waiting.begin(), own.waiting.end(),
-                                    [&](const Task* t) { return t->may_use(id); }))
+        if (is_idle(id) && std::any_of(own.waiting.begin(), own.waiting.end(),
+                                       [&](const Task* t) { return t->may_use(id); }))
           found = id;
       if (found < 0) continue;
       kernel_->reschedule(kernel_->cpu(found));
@@ -165,7 +165,7 @@ void Fair::yield(Cpu& cpu, Task& task) {
   queue(cpu.id).expired = true;
 }
 
-bool Fair::idle(int cpu) {
+bool Fair::is_idle(int cpu) {
   const Cpu& it = kernel_->cpu(cpu);
   return !it.curr && it.nr_running == 0 && it.rt.empty();
 }
@@ -216,8 +216,8 @@ int Fair::select_cpu(Task& task, uint64_t wake_flags) {
   if (here != prev && task.allowed.has(here)) {
     const bool near = topology.cpus[size_t(here)].llc == topology.cpus[size_t(prev)].llc;
     const bool sync = (wake_flags & kWakeSync) && kernel_->cpu(here).nr_running == 1;
-    if (idle(here) && near)
-      target = idle(prev) ? prev : here;
+    if (is_idle(here) && near)
+      target = is_idle(prev) ? prev : here;
     else if (sync || load(queue(here)) < load(queue(prev)))
       target = here;
   }
@@ -227,19 +227,19 @@ int Fair::select_cpu(Task& task, uint64_t wake_flags) {
 int Fair::idle_sibling(const Task& task, int target, int prev) {
   const Topology& topology = kernel_->topology();
   if (!task.allowed.has(target)) target = task.allowed.next_round(target - 1);
-  if (idle(target)) return target;
+  if (is_idle(target)) return target;
   const CpuSet near = topology.llc(target) & task.allowed;
-  if (near.has(prev) && idle(prev)) return prev;
+  if (near.has(prev) && is_idle(prev)) return prev;
   int found = -1;
   for (int id = near.next_round(target), left = near.count(); left > 0;
        id = near.next_round(id), --left) {
-    if (!idle(id)) continue;
+    if (!is_idle(id)) continue;
     if (found < 0) found = id;
     if (!topology.smt) break;
     const CpuSet& core = topology.cpus[size_t(id)].siblings;
     bool whole = true;
     for (int other = core.first(); other >= 0; other = core.next(other + 1))
-      whole = whole && idle(other);
+      whole = whole && is_idle(other);
     if (whole) return id;
   }
   return found >= 0 ? found : target;
@@ -257,7 +257,7 @@ int Fair::idlest(const Task& task) {
     if (topology.smt)
       for (const CpuSet& core = topology.cpus[size_t(id)].siblings;
            int other : {core.first(), core.next(core.first() + 1)})
-        if (other >= 0 && other != id && !idle(other)) busy += 1;
+        if (other >= 0 && other != id && !is_idle(other)) busy += 1;
     if (best >= 0 && busy >= least) continue;
     best = id;
     least = busy;

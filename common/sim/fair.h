@@ -45,7 +45,7 @@ class Fair : public SchedClass {
   int64_t average(const Queue& queue) const;
   Task* choose(const Queue& queue) const;
   void place(Queue& queue, Task& task, bool initial);
-  bool idle(int cpu);
+  bool is_idle(int cpu);
   int idlest(const Task& task);
   int idle_sibling(const Task& task, int target, int prev);
   bool pull(Cpu& to, const CpuSet& from, bool fill_idle);
