@@ -1,0 +1,52 @@
+#!/bin/sh
+# Soak: many deployments through schedcp-deploy under load, each looked after, in one fresh guest
+# after the other. What each guest saw is a line of bench/soak.jsonl, and adds to those of earlier
+# runs; the sums are printed.
+#
+#   bench/soak.sh [BUILD [DEPLOYMENTS]]        called by `make soak`
+set -eu
+
+build=$(cd "${1:-build}" && pwd)
+wanted=${2:-100}
+here=$(cd "$(dirname "$0")" && pwd)
+per_guest=50
+export PATH="$build/bin:$build/share/schedcp/workloads:$PATH"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export SCHEDCP_STATE_DIR="$work/state"
+mkdir -p "$SCHEDCP_STATE_DIR" "$work/verdicts"
+
+echo "soak: verifying what is to be deployed" >&2
+for policy in fifo vtime sjf ljf; do
+  schedcp-verify "$build/share/schedcp/policies/$policy/$policy.bpf.c" > "$work/verdicts/$policy"
+done
+
+left=$wanted
+while [ "$left" -gt 0 ]; do
+  count=$((left < per_guest ? left : per_guest))
+  left=$((left - count))
+  # A guest that panics ends schedcp-vm with 125 and leaves no line.
+  code=0
+  schedcp-vm --root --kernel-log "$work/kernel" --timeout 1h -- \
+    sh "$here/soak_guest.sh" "$work/verdicts" "$count" > "$work/line" 2> "$work/err" || code=$?
+  panics=$(grep -cE 'Kernel panic|Oops' "$work/kernel" || true)
+  warnings=$(grep -cE 'WARNING: |BUG: |INFO: (task|rcu)|rcu: INFO|soft lockup|refcount_t' \
+    "$work/kernel" || true)
+  if [ "$code" -ne 0 ]; then
+    echo "soak: a guest ended with $code:" >&2
+    tail -n 20 "$work/err" "$work/kernel" >&2
+    printf '"deployments":0,"guest_failed":1\n' > "$work/line"
+  fi
+  grep -E 'WARNING|BUG|INFO: ' "$work/kernel" | head -n 5 >&2 || true
+  grep '^soak: ' "$work/err" >&2 || true
+  printf '{"date":"%s","panics":%d,"kernel_warnings":%d,%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+    "$panics" "$warnings" "$(cat "$work/line")" >> "$here/soak.jsonl"
+  tail -n 1 "$here/soak.jsonl"
+done
+
+sum() { grep -oE "\"$1\":[0-9]+" "$here/soak.jsonl" | awk -F : '{n += $2} END {print n + 0}'; }
+echo "in all, over $(wc -l < "$here/soak.jsonl") guests:"
+for what in deployments deployed refused panics kernel_warnings leftovers unexpected guest_failed; do
+  printf '  %-16s %d\n' "$what" "$(sum $what)"
+done
+[ "$(($(sum panics) + $(sum kernel_warnings) + $(sum leftovers) + $(sum unexpected) + $(sum guest_failed)))" -eq 0 ]
