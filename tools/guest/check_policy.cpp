@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -27,9 +28,9 @@ Json exit_json(const ExitRecord& record) {
           {"reason", record.reason}, {"message", record.message},     {"restart", record.restart}};
 }
 
-Json check_kernel(const Plan& plan, const std::string& object, const std::string& what) {
+Json check_kernel(const Plan& plan, const std::string& object, const std::string& what,
+                  KernelLog& log) {
   Json result = {{"ok", true}, {"stage", "kernel"}, {"reason", nullptr}};
-  KernelLog log;
   const uint64_t start = monotonic_ns();
   try {
     const Policy policy(
@@ -110,8 +111,13 @@ int policy_check(int argc, char** argv) {
     sigaction(SIGALRM, &action, nullptr);
     alarm(unsigned(120 + plan.seconds + double(plan.timeout_ms) / 1000 * 8));
     const std::string what = fs::path(object).filename().string();
-    Json result =
-        plan.stage == "kernel" ? check_kernel(plan, bytes, what) : check_stress(plan, bytes, what);
+    KernelLog log;
+    Json result = plan.stage == "kernel" ? check_kernel(plan, bytes, what, log)
+                                         : check_stress(plan, bytes, what, log);
+    log.read();
+    // Whether another object may be checked here: this one has left nothing behind.
+    result["clean"] = log.complaint().empty() && read_health().state == "disabled" &&
+                      waitpid(-1, nullptr, WNOHANG) < 0;
     utsname system{};
     uname(&system);
     result["release"] = system.release;

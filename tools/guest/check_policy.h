@@ -104,8 +104,10 @@ class Load {
   bool paused_ = false;
 };
 
-Json check_kernel(const Plan& plan, const std::string& object, const std::string& what);
-Json check_stress(const Plan& plan, const std::string& object, const std::string& what);
+Json check_kernel(const Plan& plan, const std::string& object, const std::string& what,
+                  KernelLog& log);
+Json check_stress(const Plan& plan, const std::string& object, const std::string& what,
+                  KernelLog& log);
 
 /// What the two stages tell alike.
 Json health_json(const KernelHealth& health);

@@ -63,9 +63,9 @@ struct Attaching {
 
 }  // namespace
 
-Json check_stress(const Plan& plan, const std::string& object, const std::string& what) {
+Json check_stress(const Plan& plan, const std::string& object, const std::string& what,
+                  KernelLog& log) {
   Json result = {{"ok", false}, {"stage", "stress"}, {"reason", nullptr}};
-  KernelLog log;
   const uint64_t start = monotonic_ns();
   auto load = std::make_unique<Load>(plan.hotplug);
   const LoadOptions options{

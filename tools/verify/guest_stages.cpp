@@ -67,21 +67,24 @@ Finding finding_of(const Stage& stage, const Json& answer, const fs::path& direc
   return finding;
 }
 
+}  // namespace
+
 /// One stage in the guest.
-Stage run_stage(Vm& vm, const std::string& name, const Json& plan, std::chrono::nanoseconds limit,
-                const fs::path& directory) {
+Stage StageGuest::run(const std::string& name, const Json& plan, std::chrono::nanoseconds limit,
+                      const fs::path& directory) {
+  clean_ = false;
   Stage stage;
   stage.name = name;
   const uint64_t start = monotonic_ns();
   try {
-    vm.put(kPlan, dump(plan));
+    vm_->put(kPlan, dump(plan));
     Job job;
     job.argv = {"/init", "policy-check", "--object", kObject, "--plan", kPlan};
     job.env = std::vector<std::string>{"PATH=/"};
     job.as_root = true;
     job.timeout = limit;
     job.limit = 1 << 20;
-    const JobResult result = vm.run(job);
+    const JobResult result = vm_->run(job);
     stage.cpu_ns = (result.user + result.system).count();
     stage.memory_bytes = int64_t(result.max_rss_bytes);
     if (result.error)
@@ -104,11 +107,12 @@ Stage run_stage(Vm& vm, const std::string& name, const Json& plan, std::chrono::
              worded ? printable(answer["reason"].get<std::string>(), 400) : "no reason given");
         stage.findings.push_back(finding_of(stage, answer, directory));
       }
+      clean_ = answer.value("clean", false);
       stage.evidence = std::move(answer);
     }
   } catch (const GuestError& error) {
     fail(stage, "the guest's kernel died: " + last_words(error.console));
-    stage.evidence = {{"guest", error.what()}};
+    stage.evidence = {{"error", error.what()}};
     Json lines = Json::array();
     const auto all = split(error.console, '\n');
     for (size_t i = all.size() > 40 ? all.size() - 40 : 0; i < all.size(); ++i)
@@ -119,10 +123,8 @@ Stage run_stage(Vm& vm, const std::string& name, const Json& plan, std::chrono::
   return stage;
 }
 
-}  // namespace
-
-bool run_guest_stages(Verdict& verdict, const PolicyObject& object, bool stress,
-                      const VerifyOptions& options) {
+bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress,
+                       const VerifyOptions& options) {
   const Candidate& candidate = verdict.candidate;
   const fs::path directory =
       candidate.policy.path ? fs::path(*candidate.policy.path).parent_path() : fs::path();
@@ -133,22 +135,34 @@ bool run_guest_stages(Verdict& verdict, const PolicyObject& object, bool stress,
   machine.share_root = false;
   machine.kernel = options.kernel;
   machine.notice = options.waiting;
-  options.waiting("starting a guest");
-  const uint64_t start = monotonic_ns();
-  Vm vm = Vm::start(machine);
-  const int64_t start_ns = int64_t(monotonic_ns() - start);
-  vm.put(kObject, object.bytes());
+  int64_t start_ns = 0;
+  if (clean_) try {
+      vm_->put(kObject, object.bytes());
+    } catch (const GuestError&) {  // it died meanwhile, not under this policy
+      clean_ = false;
+    }
+  if (!clean_) {
+    options.waiting("starting a guest");
+    const uint64_t start = monotonic_ns();
+    vm_.reset();
+    checked_ = 0;
+    vm_ = Vm::start(machine);
+    start_ns = int64_t(monotonic_ns() - start);
+    vm_->put(kObject, object.bytes());
+  }
+  const Json guest = {{"release", vm_->kernel().release},
+                      {"acceleration", vm_->acceleration()},
+                      {"restored", vm_->restored()},
+                      {"start_ns", start_ns},
+                      {"checked_before", checked_++}};
 
   Json plan = {{"stage", "kernel"}, {"timeout_ms", timeout}};
   plan["knobs"] = to_json_value(candidate.knobs);
   plan["hints"] = to_json_value(candidate.hints);
   options.waiting("loading " + candidate.policy.name + " in the guest");
-  Stage kernel = run_stage(vm, "kernel", plan, kPatience, directory);
+  Stage kernel = run("kernel", plan, kPatience, directory);
   if (kernel.evidence.is_object()) {
-    kernel.evidence["guest"] = {{"release", vm.kernel().release},
-                                {"acceleration", vm.acceleration()},
-                                {"restored", vm.restored()},
-                                {"start_ns", start_ns}};
+    kernel.evidence["guest"] = guest;
     kernel.evidence["limits"] = {{"timeout_ms", timeout}};
   }
   bool passed = kernel.outcome == "passed";
@@ -159,7 +173,7 @@ bool run_guest_stages(Verdict& verdict, const PolicyObject& object, bool stress,
     plan["seconds"] = seconds;
     options.waiting("straining " + candidate.policy.name);
     const auto limit = kPatience + std::chrono::milliseconds(int64_t(seconds * 1000));
-    Stage stage = run_stage(vm, "stress", plan, limit, directory);
+    Stage stage = run("stress", plan, limit, directory);
     if (stage.evidence.is_object())
       stage.evidence["limits"] = {{"timeout_ms", timeout},
                                   {"seconds", seconds},
@@ -168,7 +182,7 @@ bool run_guest_stages(Verdict& verdict, const PolicyObject& object, bool stress,
     passed = stage.outcome == "passed";
     verdict.stages.push_back(std::move(stage));
   }
-  if (passed) verdict.kernels.push_back(vm.kernel().release);
+  if (passed) verdict.kernels.push_back(vm_->kernel().release);
   return passed;
 }
 

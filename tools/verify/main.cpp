@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/program.h"
+#include "guest_stages.h"
 #include "rules.h"
 #include "sarif.h"
 #include "signing.h"
@@ -60,8 +61,9 @@ ExitCode verify_all(Program& program, std::vector<std::string> files, VerifyOpti
   };
   bool accepted = false;
   std::vector<Verdict> verdicts;
+  StageGuest guest;
   for (const auto& source : sources(program, files)) {
-    const Verdict verdict = verify(source, options);
+    const Verdict verdict = verify(source, options, guest);
     progress.reset();
     program.emit(verdict, [&] { return view(verdict, program.colour()); });
     accepted = accepted || verdict.accepted;

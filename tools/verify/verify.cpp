@@ -88,7 +88,7 @@ const std::vector<std::string>& stage_names() {
   return names;
 }
 
-Verdict verify(const PolicySource& source, const VerifyOptions& options) {
+Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGuest& guest) {
   auto verdict = new_document<Verdict>({&source.candidate.header});
   verdict.candidate = source.candidate;
   const auto& names = stage_names();
@@ -145,7 +145,7 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options) {
     if (failed() && !options.keep_going) return rejected();
   }
   if (wanted("kernel") || wanted("stress")) {
-    run_guest_stages(verdict, *object, wanted("stress"), options);
+    guest.check(verdict, *object, wanted("stress"), options);
     if (failed()) return rejected();
   }
   if (failed()) return rejected();

@@ -13,6 +13,8 @@
 
 namespace schedcp {
 
+class StageGuest;
+
 struct VerifyOptions {
   std::string until = "token";      ///< the last stage to run
   std::vector<std::string> stages;  ///< run these and build only; all of them if empty
@@ -28,8 +30,9 @@ struct VerifyOptions {
 const std::vector<std::string>& stage_names();
 
 /// Runs the stages. A rejection is a verdict; throws what the machine cannot do, and usage_error
-/// for a knob that the policy does not have or a value out of its range.
-Verdict verify(const PolicySource& source, const VerifyOptions& options);
+/// for a knob that the policy does not have or a value out of its range. Calls that share a `guest`
+/// share what starting it costs, and nothing else.
+Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGuest& guest);
 
 /// The finding a rejection is worded by: "never_dispatches.bpf.c:20: message (SCX004)"; "" without
 /// an error among them.
