@@ -10,7 +10,7 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        sanitize bench soak fuzz install deb clean
+        sanitize coverage bench soak fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -62,6 +62,9 @@ tidy: build-tests
 sanitize: deps  ## Unit tests under AddressSanitizer and UBSan
 	@$(MAKE) BUILD=$(BUILD)-sanitize TYPE=Debug CMAKE_OPTIONS=-DSCHEDCP_SANITIZE=ON test-unit
 
+coverage: deps  ## Lines that the unit tests reach, of what stands between an object and us
+	@tests/coverage.sh $(BUILD)-coverage
+
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
 
@@ -81,4 +84,4 @@ deb: all  ## A Debian package
 	@cd $(BUILD) && cpack -G DEB
 
 clean:  ## Remove the build
-	@rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-fuzz
+	@rm -rf $(BUILD) $(BUILD)-sanitize $(BUILD)-fuzz $(BUILD)-coverage

@@ -76,6 +76,7 @@ struct Finding {
   std::optional<int64_t> column;
   std::optional<std::string> source;
   std::optional<std::string> mend;
+  std::optional<std::string> allowed;
   static constexpr auto fields() {
     return std::tuple{
         required("rule", &Finding::rule, "The rule's id, as SCX001, or the stage's name."),
@@ -86,7 +87,8 @@ struct Finding {
         optional("line", &Finding::line, "The line in it."),
         optional("column", &Finding::column, "The place in that line, from 1."),
         optional("source", &Finding::source, "That line."),
-        optional("mend", &Finding::mend, "How to mend it.")};
+        optional("mend", &Finding::mend, "How to mend it."),
+        optional("allowed", &Finding::allowed, "Why it is let pass, if it is.")};
   }
 };
 

@@ -19,8 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* kObject = "/policy.bpf.o";
 constexpr const char* kPlan = "/plan.json";
-/// The watchdog's time while straining: short, so that a run can outlast it.
-constexpr int64_t kStressTimeoutMs = 3000;
 /// It looks every half of its time, so a stall shows after 1.5 times it at the latest.
 constexpr double kOutlast = 1.75;
 /// Loading, or straining beyond its own time, that takes longer than this hangs.
@@ -128,8 +126,10 @@ bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress
   const Candidate& candidate = verdict.candidate;
   const fs::path directory =
       candidate.policy.path ? fs::path(*candidate.policy.path).parent_path() : fs::path();
-  const int64_t timeout = std::min(effective_timeout_ms(object, candidate), kStressTimeoutMs);
-  const double seconds = kOutlast * double(timeout) / 1000;
+  // A short watchdog, so that a run can outlast it.
+  const StressLimits& limits = options.limits.stress;
+  const int64_t timeout = std::min(effective_timeout_ms(object, candidate), limits.timeout_ms);
+  const double seconds = std::max(kOutlast * double(timeout) / 1000, limits.seconds);
 
   VmOptions machine;
   machine.share_root = false;
@@ -171,14 +171,16 @@ bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress
   if (stress && passed) {
     plan["stage"] = "stress";
     plan["seconds"] = seconds;
+    plan["max_wait_ms"] = int64_t(limits.max_wait_ms);
     options.waiting("straining " + candidate.policy.name);
     const auto limit = kPatience + std::chrono::milliseconds(int64_t(seconds * 1000));
     Stage stage = run("stress", plan, limit, directory);
     if (stage.evidence.is_object())
-      stage.evidence["limits"] = {{"timeout_ms", timeout},
-                                  {"seconds", seconds},
-                                  {"max_wait_ms", timeout},
-                                  {"cpus", machine.cpus}};
+      stage.evidence["limits"] = {
+          {"timeout_ms", timeout},
+          {"seconds", seconds},
+          {"max_wait_ms", limits.max_wait_ms > 0 ? limits.max_wait_ms : double(timeout)},
+          {"cpus", machine.cpus}};
     passed = stage.outcome == "passed";
     verdict.stages.push_back(std::move(stage));
   }

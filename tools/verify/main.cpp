@@ -92,6 +92,17 @@ int main(int argc, char** argv) {
   program.option(
       "--kernel", options.kernel, "NAME",
       "Guest kernel: a release of 'schedcp-vm kernel list', running, debian, or a path.");
+  std::vector<std::string> allowed;
+  program.option("--allow", allowed, "RULE=REASON",
+                 "Let findings of this rule pass, errors too; the reason is in the verdict.");
+  program.flag("--regress", options.regress,
+               "Also measure it against the default scheduler, for 90 s at most.");
+  std::string limits_file;
+  std::vector<std::string> limits;
+  program.option("--limits", limits_file, "FILE",
+                 "Read limits of the stages from this file, as they stand in a verdict.");
+  program.option("--limit", limits, "STAGE.NAME=NUMBER",
+                 "Change one limit, as sim.wait_ms=2000; after --limits.");
   std::string sarif;
   program.option("--sarif", sarif, "FILE",
                  "Also write all findings to this file, as SARIF 2.1.0 for code-review tools.");
@@ -129,6 +140,8 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     options.stages = chosen_stages(stages);
+    options.limits = limits_from(limits_file, limits);
+    for (const auto& one : allowed) options.allowed.push_back(parse_allowance(one));
     return verify_all(program, files, options, sarif);
   });
 }

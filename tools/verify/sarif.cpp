@@ -78,6 +78,9 @@ Json sarif_log(const std::vector<Verdict>& verdicts) {
             {"level", finding.severity},
             {"message", text(finding.message + (finding.mend ? "\nMend: " + *finding.mend : ""))},
             {"properties", Json{{"policy", verdict.candidate.policy.name}, {"stage", stage.name}}}};
+        if (finding.allowed)
+          result["suppressions"] =
+              Json::array({Json{{"kind", "external"}, {"justification", *finding.allowed}}});
         if (const Json location = location_of(finding, verdict); !location.empty())
           result["locations"] = Json::array({location});
         results.push_back(result);

@@ -8,12 +8,16 @@
 
 namespace schedcp {
 
-Stage sim_stage(const PolicyObject& object, const Candidate& candidate) {
+Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
+                const SimStageLimits& limits) {
   Stage stage;
   stage.name = "sim";
   const uint64_t start = monotonic_ns();
-  const SimLimits limits;
-  CheckedSim checked = check_in_simulator(object, candidate.knobs, candidate.hints, limits);
+  SimLimits most;
+  most.starved_ms = limits.wait_ms;
+  most.idle_wait_ms = limits.wait_beside_idle_cpu_ms;
+  most.max_instructions = uint64_t(limits.instructions);
+  CheckedSim checked = check_in_simulator(object, candidate.knobs, candidate.hints, most);
   stage.wall_ns = int64_t(monotonic_ns() - start);
   stage.outcome = checked.outcome();
   stage.findings = std::move(checked.findings);
@@ -23,14 +27,9 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate) {
     decisions += run.decisions;
     longest_ms = std::max(longest_ms, run.longest_wait_ms);
   }
-  stage.evidence = {{"kernel", limits.kernel},
-                    {"runs", checked.names},
-                    {"decisions", decisions},
-                    {"longest_wait_ms", longest_ms},
-                    {"complete", checked.complete},
-                    {"limits", Json{{"wait_ms", limits.starved_ms},
-                                    {"wait_beside_idle_cpu_ms", limits.idle_wait_ms},
-                                    {"instructions", limits.max_instructions}}}};
+  stage.evidence = {{"kernel", most.kernel},        {"runs", checked.names},
+                    {"decisions", decisions},       {"longest_wait_ms", longest_ms},
+                    {"complete", checked.complete}, {"limits", to_json_value(limits)}};
   if (stage.outcome == "failed") stage.reason = sentence_of(stage.findings);
   if (stage.outcome == "unknown")
     stage.reason = "not modelled: " + printable(join(checked.unmodelled, ", "), 200);

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "doc/policy.h"
+#include "limits.h"
 #include "obj/object.h"
 
 namespace schedcp {
 
 /// Passed, failed with findings, or unknown when the policy uses what is not modelled.
-Stage sim_stage(const PolicyObject& object, const Candidate& candidate);
+Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
+                const SimStageLimits& limits);
 
 }  // namespace schedcp

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "source.h"
 
-#include <algorithm>
-
 #include "base/error.h"
-#include "base/paths.h"
 #include "base/text.h"
-#include "obj/object.h"
+#include "confined.h"
+#include "obj/library.h"
 
 namespace schedcp {
 namespace {
@@ -20,33 +18,13 @@ std::string stem_of(const fs::path& path) {
   return name.substr(0, name.find('.'));
 }
 
-std::vector<std::string> known_policies() {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(share_dir() / "policies", error))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-/// A name is a word, never a path: it comes from a document.
-bool is_name(const std::string& name) {
-  return !name.empty() && name.size() <= 64 && name[0] != '.' &&
-         name.find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-             std::string::npos;
-}
-
+/// Its place in the document is named, too: the name comes from one.
 fs::path shipped(const std::string& name) {
-  if (is_name(name)) {
-    const fs::path base = share_dir() / "policies" / name / name;
-    for (const char* ending : {".bpf.c", ".bpf.o"})
-      if (fs::is_regular_file(base.string() + ending)) return base.string() + ending;
+  try {
+    return library_policy(name, true);
+  } catch (const Error& error) {
+    throw usage_error("/policy/name: " + std::string(error.what()), error.hint);
   }
-  const std::string meant = nearest(name, known_policies());
-  throw usage_error("/policy/name: unknown policy '" + printable(name, 60) + "'" +
-                        (meant.empty() ? "" : "; did you mean '" + meant + "'?"),
-                    "'schedcp-search list' shows those there are; /policy/path takes a file");
 }
 
 }  // namespace
@@ -68,7 +46,7 @@ PolicySource locate(Candidate candidate) {
   if (is_object(source.path)) {
     source.compiled = true;
     source.object = read_file(source.path, kMaxObject);
-    PolicyObject(source.object, source.path.string());
+    open_untrusted(source.object, source.path.string());
   } else {
     read_file(source.path, kMaxSource);
   }

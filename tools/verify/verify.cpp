@@ -11,7 +11,9 @@
 #include "base/time.h"
 #include "build.h"
 #include "check/check.h"
+#include "confined.h"
 #include "guest_stages.h"
+#include "regress.h"
 #include "signing.h"
 #include "sim_stage.h"
 
@@ -26,12 +28,14 @@ void name_real_files(std::vector<Finding>& findings, const fs::path& directory) 
 }
 
 Stage static_stage(const PolicyObject& object, const Candidate& candidate,
-                   const fs::path& directory) {
+                   const StaticLimits& limits, const fs::path& directory) {
   Stage stage;
   stage.name = "static";
   const uint64_t start = monotonic_ns();
-  const CheckLimits limits;
-  CheckResult result = check_policy(object, candidate.knobs, limits);
+  CheckLimits most;
+  most.map_bytes = uint64_t(limits.map_memory_bytes);
+  most.cpus = unsigned(limits.cpus);
+  CheckResult result = check_policy(object, candidate.knobs, most);
   stage.wall_ns = int64_t(monotonic_ns() - start);
   stage.findings = std::move(result.findings);
   name_real_files(stage.findings, directory);
@@ -39,10 +43,26 @@ Stage static_stage(const PolicyObject& object, const Candidate& candidate,
                     {"steps", result.steps},
                     {"complete", result.complete},
                     {"map_memory_bytes", result.map_bytes},
-                    {"limits", Json{{"map_memory_bytes", limits.map_bytes}}}};
+                    {"limits", to_json_value(limits)}};
   const std::string reason = sentence_of(stage.findings);
   stage.outcome = reason.empty() ? "passed" : "failed";
   if (!reason.empty()) stage.reason = reason;
+  return stage;
+}
+
+/// A stage that looks at the object itself: an object that overcomes its reader is rejected.
+Stage confined_stage(const std::string& name, const std::function<Stage()>& work) {
+  const uint64_t start = monotonic_ns();
+  const Confined done = run_confined([&] { return dump(to_json_value(work())); });
+  Stage stage;
+  if (done.died.empty()) {
+    parse_value(Json::parse(done.answer), stage, "");
+    return stage;
+  }
+  stage.name = name;
+  stage.outcome = "failed";
+  stage.wall_ns = int64_t(monotonic_ns() - start);
+  stage.reason = "the object overcame the analysis, which ended by " + done.died;
   return stage;
 }
 
@@ -72,7 +92,7 @@ void check_knobs(const PolicyObject& object, const Candidate& candidate) {
 
 std::string sentence_of(const std::vector<Finding>& findings) {
   for (const auto& finding : findings) {
-    if (finding.severity != "error") continue;
+    if (finding.severity != "error" || finding.allowed) continue;
     const std::string place =
         finding.file && finding.line
             ? fmt::format("{}:{}: ", fs::path(*finding.file).filename().string(), *finding.line)
@@ -83,8 +103,8 @@ std::string sentence_of(const std::vector<Finding>& findings) {
 }
 
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names{"build",  "static", "sim",
-                                              "kernel", "stress", "token"};
+  static const std::vector<std::string> names{"build",  "static",  "sim",  "kernel",
+                                              "stress", "regress", "token"};
   return names;
 }
 
@@ -126,7 +146,7 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
 
   std::optional<PolicyObject> object;
   try {
-    object.emplace(bytes, source.path.filename().string());
+    object.emplace(open_untrusted(bytes, source.path.filename().string()));
   } catch (const Error& error) {
     if (source.compiled) throw;
     verdict.stages.back().outcome = "failed";
@@ -136,12 +156,18 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
   check_knobs(*object, source.candidate);
   verdict.object = store_object(bytes);
   if (wanted("static")) {
-    verdict.stages.push_back(static_stage(*object, source.candidate, source.path.parent_path()));
+    verdict.stages.push_back(confined_stage("static", [&] {
+      return static_stage(*object, source.candidate, options.limits.for_static,
+                          source.path.parent_path());
+    }));
+    allow_findings(verdict.stages.back(), source, options.allowed, false);
     if (failed() && !options.keep_going) return rejected();
   }
   if (wanted("sim")) {
     options.waiting("simulating " + source.candidate.policy.name);
-    verdict.stages.push_back(sim_stage(*object, source.candidate));
+    verdict.stages.push_back(confined_stage(
+        "sim", [&] { return sim_stage(*object, source.candidate, options.limits.sim); }));
+    allow_findings(verdict.stages.back(), source, options.allowed, true);
     if (failed() && !options.keep_going) return rejected();
   }
   if (wanted("kernel") || wanted("stress")) {
@@ -149,6 +175,10 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
     if (failed()) return rejected();
   }
   if (failed()) return rejected();
+  if (wanted("regress") && (options.regress || !options.stages.empty())) {
+    verdict.stages.push_back(regress_stage(source.candidate, *verdict.object, options));
+    if (failed()) return rejected();
+  }
 
   verdict.accepted = true;
   if (options.until != "token") {
@@ -157,7 +187,7 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
     return verdict;
   }
   for (const auto& name : names)
-    if (name != "build" && !wanted(name.c_str())) {
+    if (name != "build" && name != "regress" && !wanted(name.c_str())) {
       verdict.reason = "passed; it has no token, since " + name + " was left out";
       return verdict;
     }

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "allowed.h"
 #include "doc/policy.h"
+#include "limits.h"
 #include "source.h"
 
 namespace schedcp {
@@ -18,7 +20,10 @@ class StageGuest;
 struct VerifyOptions {
   std::string until = "token";      ///< the last stage to run
   std::vector<std::string> stages;  ///< run these and build only; all of them if empty
-  bool keep_going = false;          ///< run later stages after one failed, where possible
+  bool regress = false;             ///< measure it against the default scheduler, too
+  Limits limits;
+  std::vector<Allowance> allowed;  ///< findings that the caller lets pass
+  bool keep_going = false;         ///< run later stages after one failed, where possible
   std::chrono::nanoseconds expires = std::chrono::hours(24);  ///< the token's life
   std::optional<std::string> kernel;                          ///< guest kernel, see resolve_kernel
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< for people
@@ -35,7 +40,7 @@ const std::vector<std::string>& stage_names();
 Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGuest& guest);
 
 /// The finding a rejection is worded by: "never_dispatches.bpf.c:20: message (SCX004)"; "" without
-/// an error among them.
+/// an error that is not allowed among them.
 std::string sentence_of(const std::vector<Finding>& findings);
 
 /// The verdict for a person: stages with their times, findings, and the answer.

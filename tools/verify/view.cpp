@@ -30,7 +30,10 @@ std::string finding_text(const Finding& finding, bool colour) {
     if (at > start && at <= source.size())
       text += "      " + std::string(at - 1 - start, ' ') + paint("^", tint, colour) + "\n";
   }
-  if (finding.mend) text += "      mend: " + printable(*finding.mend, 400) + "\n";
+  if (finding.allowed)
+    text += "      allowed: " + printable(*finding.allowed, 200) + "\n";
+  else if (finding.mend)
+    text += "      mend: " + printable(*finding.mend, 400) + "\n";
   return text;
 }
 
