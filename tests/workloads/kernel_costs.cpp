@@ -157,9 +157,9 @@ Ticks ticks() {
     if (now - before > 5000) at.push_back(now), lost.push_back(now - before);
   }
   bind_to(0);
-  // Whatever else interrupts does not come at a tick's distance.
+  // Whatever else interrupts does not come at a tick's distance. Ticks of 1000 Hz come at those of
+  // 100 and 250 too, so the last rate that fits is the one.
   Ticks found;
-  size_t most = 0;
   for (const int64_t hz : {100, 250, 300, 1000}) {
     const int64_t period = 1000000000 / hz;
     std::vector<double> these;
@@ -168,9 +168,8 @@ Ticks ticks() {
       if (j < i && std::llabs(at[i] - at[j] - period) < period / 20)
         these.push_back(double(lost[i]));
     }
-    if (these.size() * 1000 < most * 1000 || these.size() < size_t(hz) / 4) continue;
-    most = these.size();
-    found = {median(these), hz};
+    if (double(these.size()) > 0.5 * double(hz) * double(kWindow) / 1e9)
+      found = {median(these), hz};
   }
   if (!found.hz) throw unable("cannot tell the ticks from other interruptions");
   return found;

@@ -151,8 +151,8 @@ void Player::start(size_t index, Task* parent) {
   it.parent = parent;
   it.program = &program;
   it.instance = instance;
-  // Its draws are its own: the same in each run of a seed, whatever the others do.
-  it.random = sim::Random(seed_ * 1000003 + index * 65537 + uint64_t(instance));
+  // The same as the simulator's of this seed.
+  it.random = sim::Random::of_task(seed_, index, instance);
   if (parent) ++parent->children;
   const int flags = CLONE_VM | CLONE_FS | CLONE_FILES |
                     (program.model->thread ? CLONE_SIGHAND | CLONE_THREAD : SIGCHLD);
@@ -311,7 +311,7 @@ Played Player::run() {
         model.count * (model.each_cpu ? sysconf(_SC_NPROCESSORS_ONLN) : int64_t{1});
     if (!model.started || count == 0) continue;
     if (!model.background) left_ += count;
-    sim::Random random(seed_ * 31 + i);
+    sim::Random random = sim::Random::of_starts(seed_, i);
     const auto first = model.start_us ? int64_t(random.draw_ns(*model.start_us)) : 0;
     arrivals.push_back({first, i, count, random});
   }
