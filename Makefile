@@ -65,7 +65,7 @@ sanitize: deps  ## Unit tests under AddressSanitizer and UBSan
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
 
-bench-fidelity: deps kernel  ## Compare the simulator with the microVM; 20 quiet minutes
+bench-fidelity: deps kernel  ## Compare the simulator with the microVM: 12 quiet minutes
 	@cmake --build $(BUILD) -j $(JOBS) --target fidelity
 	@bench/fidelity.sh $(BUILD)
 

@@ -9,7 +9,7 @@
 set -eu
 
 build=$(cd "${1:-build}" && pwd)
-rounds=${2:-9}
+rounds=${2:-6}
 here=$(cd "$(dirname "$0")" && pwd)
 export PATH="$build/bin:$build/share/schedcp/workloads:$PATH"
 work="$build/fidelity"

@@ -269,6 +269,8 @@ void Kernel::began_running(Cpu& it, Task& task) {
                                : a.node == b.node ? costs().migrate_node_ns
                                                   : costs().migrate_far_ns);
   }
+  // A fork has its parent's name until it can take its own.
+  if (task.last_ran < 0) task.comm = task.program->model->name;
   task.last_ran = it.id;
   if (stats.waiting_since == kNever) return;
   const Time waited = from - std::min(from, stats.waiting_since);

@@ -29,7 +29,6 @@ Task& Kernel::create(const Program& program, int instance, Task* parent) {
   task->parent = parent;
   // A task that no modelled one forks has its name from the start, as one that was executed.
   task->flags = model.kthread ? uint32_t{kPfKthread} : parent ? uint32_t{kPfForkNoExec} : 0;
-  if (parent && model.name != parent->program->model->name) task->comm = model.name;
   task->nice = int(model.nice);
   task->weight = model.weight ? uint32_t(model.weight) : ext_weight(task->nice);
   task->fair.weight = model.weight ? model.weight * 1024 / 100 : fair_weight(task->nice);

@@ -90,23 +90,26 @@ double hop_cost() {
   return hop / (2 * kRounds);
 }
 
-/// How long the waker is kept by waking one that will not take its CPU.
+/// How long the waker is kept by waking one that will not take its CPU: several in a row, so that
+/// neither was just idle.
 double waking_cost() {
-  constexpr int kTimes = 301;
-  Channel there{};
-  std::thread other([&] {
-    bind_to(0);
-    become(SCHED_IDLE, 0);
-    for (int i = 0; i < kTimes; ++i) there.wait();
-  });
+  constexpr int kTimes = 51, kSleepers = 16;
+  static Channel there[kSleepers];
+  std::vector<std::thread> sleepers;
+  for (Channel& mine : there)
+    sleepers.emplace_back([&mine] {
+      bind_to(0);
+      become(SCHED_IDLE, 0);
+      for (int i = 0; i < kTimes; ++i) mine.wait();
+    });
   const double cost = typical(kTimes, [&] {
-    rest(300);
+    rest(3000);
     const int64_t start = now_ns();
-    there.post();
+    for (Channel& one : there) one.post();
     return now_ns() - start;
   });
-  other.join();
-  return cost;
+  for (std::thread& sleeper : sleepers) sleeper.join();
+  return cost / kSleepers;
 }
 
 /// From waking a task on the other CPU to its first instruction. `busy`: that CPU computes, and the
@@ -146,33 +149,30 @@ struct Ticks {
   int64_t hz = 0;
 };
 
-/// What a computing task misses, again and again.
+/// What a computing task misses at each tick: interruptions that follow another at just the
+/// distance that the kernel says ticks have.
 Ticks ticks() {
-  constexpr int64_t kWindow = 800000000;
+  constexpr int64_t kWindow = 1000000000, kLeast = 3000;
+  timespec resolution{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+  const int64_t period = resolution.tv_nsec;
   bind_to(1);
-  std::vector<int64_t> at, lost;
+  std::vector<int64_t> at, gap;
+  at.reserve(kWindow / kLeast), gap.reserve(kWindow / kLeast);
   const int64_t start = now_ns();
   for (int64_t before = start, now; before < start + kWindow; before = now) {
     now = now_ns();
-    if (now - before > 5000) at.push_back(now), lost.push_back(now - before);
+    if (now - before > kLeast) at.push_back(before), gap.push_back(now - before);
   }
+  std::vector<double> lost;
+  for (size_t i = 0; i < at.size(); ++i)
+    if (std::any_of(at.begin(), at.begin() + long(i), [&](int64_t other) {
+          return std::llabs(at[i] - other - period) < period / 100;
+        }))
+      lost.push_back(double(gap[i]));
   bind_to(0);
-  // Whatever else interrupts does not come at a tick's distance. Ticks of 1000 Hz come at those of
-  // 100 and 250 too, so the last rate that fits is the one.
-  Ticks found;
-  for (const int64_t hz : {100, 250, 300, 1000}) {
-    const int64_t period = 1000000000 / hz;
-    std::vector<double> these;
-    for (size_t i = 0, j = 0; i < at.size(); ++i) {
-      while (j < i && at[i] - at[j] > period + period / 20) ++j;
-      if (j < i && std::llabs(at[i] - at[j] - period) < period / 20)
-        these.push_back(double(lost[i]));
-    }
-    if (double(these.size()) > 0.5 * double(hz) * double(kWindow) / 1e9)
-      found = {median(these), hz};
-  }
-  if (!found.hz) throw unable("cannot tell the ticks from other interruptions");
-  return found;
+  if (lost.size() < size_t(kWindow / period / 4)) throw unable("cannot tell which are the ticks");
+  return {median(lost), 1000000000 / period};
 }
 
 struct Life {

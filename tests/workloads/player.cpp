@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +244,9 @@ void Player::step(Task& task, const sim::Step& step) {
     case Action::join:
       for (uint32_t left; (left = task.children) != 0;)
         if (futex_wait(task.children, left)) woken_at = task.children_gone;
+      // Those not quite gone yet go to who started us, with what they used.
+      while (waitpid(-1, nullptr, WNOHANG) > 0) {
+      }
       break;
     case Action::yield:
       sched_yield();
@@ -414,7 +418,6 @@ void refuse_what_only_a_model_can(const WorkloadModel& model) {
 
 Played play(WorkloadModel model, uint64_t seed) {
   refuse_what_only_a_model_can(model);
-  signal(SIGCHLD, SIG_IGN);  // nobody waits for those that end
   const auto workload = sim::prepare(std::move(model), int(sysconf(_SC_NPROCESSORS_ONLN)));
   return Player(*workload, seed).run();
 }
