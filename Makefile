@@ -10,13 +10,13 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        sanitize coverage bench soak fuzz install deb clean
+        sanitize coverage bench bench-fidelity soak fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps:  ## Install what is missing (Debian 12 and 13); print the list elsewhere
 	@scripts/deps.sh
@@ -67,6 +67,10 @@ coverage: deps  ## Lines that the unit tests reach, of what stands between an ob
 
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
+
+bench-fidelity: deps kernel  ## Compare the simulator with the microVM: 12 quiet minutes
+	@cmake --build $(BUILD) -j $(JOBS) --target fidelity
+	@bench/fidelity.sh $(BUILD)
 
 soak: deps kernel  ## N deployments under load in guests (N=100), added to bench/soak.jsonl
 	@bench/soak.sh $(BUILD) $(or $(N),100)

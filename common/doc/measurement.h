@@ -6,6 +6,23 @@
 
 namespace schedcp {
 
+/// One run that counts.
+struct Sample {
+  int64_t round = 0;
+  double wall_ms = 0;
+  std::optional<double> over;
+  std::optional<double> metric;
+  std::string printed;
+  static constexpr auto fields() {
+    return std::tuple{
+        required("round", &Sample::round, "Runs of a round, one of each arm, are one pair."),
+        required("wall_ms", &Sample::wall_ms, "Wall-clock time of the command."),
+        optional("over", &Sample::over, "Makespan over max(L, W/m)."),
+        optional("metric", &Sample::metric, "The number that the command printed."),
+        required("printed", &Sample::printed, "The last line of what it printed.")};
+  }
+};
+
 /// One scheduler in a comparison. The default scheduler is the arm named "default".
 struct Arm {
   std::string name;
@@ -25,6 +42,7 @@ struct Arm {
   std::optional<Quantity> attach_ms;
   std::optional<Quantity> detach_ms;
   std::optional<Verdict> policy;
+  std::vector<Sample> samples;
   std::vector<std::string> notes;
   static constexpr auto fields() {
     return std::tuple{
@@ -54,6 +72,7 @@ struct Arm {
         optional("attach_ms", &Arm::attach_ms, "Time to make it the scheduler."),
         optional("detach_ms", &Arm::detach_ms, "Time to take it out."),
         optional("policy", &Arm::policy, "What was measured, as verified."),
+        optional("samples", &Arm::samples, "Each run that counts, if asked for."),
         optional("notes", &Arm::notes, "Remarks.")};
   }
 };

@@ -204,6 +204,7 @@ struct MachineModel {
   double sibling_speed = 0.62;
   std::vector<CpuSpeed> speeds;
   int64_t hz = 250;
+  bool hrtick = true;
   KernelCosts costs;
   static constexpr auto fields() {
     return std::tuple{
@@ -223,6 +224,9 @@ struct MachineModel {
                  "Speed of a thread whose sibling is busy, of its own alone."),
         optional("speeds", &MachineModel::speeds, "CPUs that are faster or slower than 1."),
         optional("hz", &MachineModel::hz, "Ticks a second."),
+        optional("hrtick", &MachineModel::hrtick,
+                 "The default scheduler's slices end by a timer of their own, as they do from "
+                 "kernel 7.1 on where timers are precise; without it at a tick."),
         optional("costs", &MachineModel::costs, "What the kernel's work takes.")};
   }
 };

@@ -94,6 +94,7 @@ void Kernel::start_hog() {
     hog_model_->kthread = true;
     hog_ = std::make_unique<Program>();
     hog_->model = hog_model_.get();
+    hog_->number = setup_.workload->programs.size();
     Step& busy = hog_->steps.emplace_back();
     busy.us = {.value = 500, .shape = "uniform", .high = 8000, .spread = {}};
     hog_->cpus = topology().all;

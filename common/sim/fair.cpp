@@ -79,6 +79,7 @@ void Fair::enqueue(Cpu& cpu, Task& task, const Move& move) {
     into.curr = &task;
   else
     into.waiting.push_back(&task);
+  if (into.waiting.size() == 1) set_slice_timer(cpu);
 }
 
 void Fair::dequeue(Cpu& cpu, Task& task, const Move& move) {
@@ -124,6 +125,30 @@ void Fair::set_next(Cpu& cpu, Task& next) {
   from.curr = &next;
   from.expired = false;
   next.fair.protect_until = std::min(next.fair.deadline, next.fair.vruntime + slice(next));
+  set_slice_timer(cpu);
+}
+
+/// Has the slice of what runs end on time, if somebody waits.
+void Fair::set_slice_timer(Cpu& cpu) {
+  constexpr int64_t kShortest = 10 * kUs;
+  Queue& own = queue(cpu.id);
+  if (!kernel_->machine().hrtick || !own.curr || own.waiting.empty()) return;
+  const FairEntity& fair = own.curr->fair;
+  const int64_t left = (fair.deadline - fair.vruntime) * fair.weight / 1024;
+  const Time from = std::max(kernel_->now(), cpu.run_from);
+  kernel_->at(from + Time(std::max(left, kShortest)), Event::Kind::timer, cpu.id,
+              ++own.slice_timer);
+}
+
+void Fair::timer(int, uint64_t argument) {
+  Cpu& cpu = kernel_->cpu(kernel_->here());
+  Queue& own = queue(cpu.id);
+  if (argument != own.slice_timer || !own.curr || own.waiting.empty()) return;
+  kernel_->spend(kernel_->costs().tick_ns);
+  if (own.expired)
+    kernel_->reschedule(cpu);
+  else
+    set_slice_timer(cpu);
 }
 
 void Fair::charge(Cpu& cpu, Task& task, Time ns) {

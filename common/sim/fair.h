@@ -29,6 +29,7 @@ class Fair : public SchedClass {
   void set_affinity(Task&) override {}
   void set_weight(Task&) override {}
   void leave(Task&) override {}
+  void timer(int id, uint64_t argument) override;
   void join(Task&) override {}
   uint64_t decisions() const { return decisions_; }
 
@@ -36,7 +37,8 @@ class Fair : public SchedClass {
   struct Queue {
     std::vector<Task*> waiting;
     Task* curr = nullptr;
-    bool expired = false;  ///< curr has used its slice
+    bool expired = false;      ///< curr has used its slice
+    uint64_t slice_timer = 0;  ///< the latest that was set
     Time balance_at = 0;
     unsigned failed = 0;
   };
@@ -45,6 +47,7 @@ class Fair : public SchedClass {
   int64_t average(const Queue& queue) const;
   Task* choose(const Queue& queue) const;
   void place(Queue& queue, Task& task, bool initial);
+  void set_slice_timer(Cpu& cpu);
   bool is_idle(int cpu);
   int idlest(const Task& task);
   int idle_sibling(const Task& task, int target, int prev);

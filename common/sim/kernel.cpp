@@ -22,6 +22,7 @@ Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
   }
   channels_.resize(setup.workload->places.size());
   started_.resize(setup.workload->programs.size());
+  for (size_t i = 0; i < started_.size(); ++i) starts_.push_back(Random::of_starts(setup.seed, i));
   disturbed_.resize(setup.workload->model.disturbances.size());
   const auto duration = Time(setup.workload->model.duration_ms * double(kMs));
   horizon_ = setup.duration ? setup.duration : duration ? duration : kLongest;
@@ -51,7 +52,7 @@ void Kernel::run() {
   for (size_t i = 0; i < setup_.workload->programs.size(); ++i) {
     const TaskModel& model = *setup_.workload->programs[i].model;
     if (model.started && !model.present && model.count > 0)
-      at(model.start_us ? random_.draw_ns(*model.start_us) : 0, Event::Kind::start, int(i));
+      at(model.start_us ? starts_[i].draw_ns(*model.start_us) : 0, Event::Kind::start, int(i));
   }
   for (size_t i = 0; i < disturbed_.size(); ++i)
     at(random_.draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
@@ -268,6 +269,8 @@ void Kernel::began_running(Cpu& it, Task& task) {
                                : a.node == b.node ? costs().migrate_node_ns
                                                   : costs().migrate_far_ns);
   }
+  // A fork has its parent's name until it can take its own.
+  if (task.last_ran < 0) task.comm = task.program->model->name;
   task.last_ran = it.id;
   if (stats.waiting_since == kNever) return;
   const Time waited = from - std::min(from, stats.waiting_since);

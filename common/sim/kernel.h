@@ -159,6 +159,7 @@ class Kernel {
   std::unique_ptr<Program> hog_;
   std::unique_ptr<TaskModel> hog_model_;
   std::vector<int64_t> started_, disturbed_;
+  std::vector<Random> starts_;
   Totals totals_;
   Time now_ = 0, horizon_ = kNever;
   int here_ = 0;

@@ -115,6 +115,7 @@ struct Preparer {
     if (model.group < 1) refuse("/group", "less than 1");
     Program program;
     program.model = &model;
+    program.number = out.programs.size();
     program.group = model.group;
     program.cpus = set_of(model.cpus, "/cpus");
     program.cgroup = number_of(out.cgroups, model.cgroup.value_or("/"));

@@ -48,6 +48,7 @@ struct Step {
 
 struct Program {
   const TaskModel* model = nullptr;
+  size_t number = 0;  ///< its place among the workload's
   std::vector<Step> steps;
   CpuSet cpus;
   int cgroup = 0;

@@ -17,6 +17,12 @@ Random::Random(uint64_t seed) {
   }
 }
 
+Random Random::of_task(uint64_t seed, size_t program, int64_t instance) {
+  return Random(seed * 1000003 + program * 65537 + uint64_t(instance));
+}
+
+Random Random::of_starts(uint64_t seed, size_t program) { return Random(~(seed * 31 + program)); }
+
 uint64_t Random::next() {
   const uint64_t result = std::rotl(state_[1] * 5, 7) * 9, t = state_[1] << 17;
   state_[2] ^= state_[0];

@@ -13,6 +13,11 @@ namespace schedcp::sim {
 class Random {
  public:
   explicit Random(uint64_t seed);
+  /// A task's own: what it draws is the same whatever scheduler it runs under. `program` is the
+  /// number of its model in the workload, `instance` its own among its likes.
+  static Random of_task(uint64_t seed, size_t program, int64_t instance);
+  /// Of the moments when a model's tasks start.
+  static Random of_starts(uint64_t seed, size_t program);
   uint64_t next();
   /// Less than `n`, which is at least 1.
   uint64_t below(uint64_t n);

@@ -8,6 +8,7 @@
 
 #include "sim/cpu_set.h"
 #include "sim/events.h"
+#include "sim/random.h"
 
 namespace schedcp::sim {
 
@@ -99,6 +100,7 @@ struct Task {
   int instance = 0;            ///< its number among its likes
   size_t at = 0;               ///< the phase it is in
   std::vector<int64_t> loops;  ///< turns left, by phase
+  Random random{0};            ///< its draws
   uint64_t remaining = 0;      ///< of the phase's CPU time, in ns at speed 1
   int live_children = 0;
   bool joining = false;

@@ -29,7 +29,6 @@ Task& Kernel::create(const Program& program, int instance, Task* parent) {
   task->parent = parent;
   // A task that no modelled one forks has its name from the start, as one that was executed.
   task->flags = model.kthread ? uint32_t{kPfKthread} : parent ? uint32_t{kPfForkNoExec} : 0;
-  if (parent && model.name != parent->program->model->name) task->comm = model.name;
   task->nice = int(model.nice);
   task->weight = model.weight ? uint32_t(model.weight) : ext_weight(task->nice);
   task->fair.weight = model.weight ? model.weight * 1024 / 100 : fair_weight(task->nice);
@@ -39,6 +38,7 @@ Task& Kernel::create(const Program& program, int instance, Task* parent) {
   task->program = &program;
   task->instance = instance;
   task->loops.resize(program.steps.size());
+  task->random = Random::of_task(setup_.seed, program.number, instance);
   task->background = model.background;
   task->cpu = task->allowed.has(here_) ? here_ : task->allowed.first();
   task->start_time = now_;
@@ -68,8 +68,8 @@ void Kernel::arrive(const Event& event) {
   if (!start(program, int(started), nullptr) && !model.background) --live_;
   if (++started >= model.count * (model.each_cpu ? nr_cpus() : 1)) return;
   // Those that are started together are, one after the other, by whoever starts them.
-  const Time gap = model.every_us   ? random_.draw_ns(*model.every_us)
-                   : model.start_us ? random_.draw_ns(*model.start_us) % kMs
+  const Time gap = model.every_us   ? starts_[size_t(event.id)].draw_ns(*model.every_us)
+                   : model.start_us ? starts_[size_t(event.id)].draw_ns(*model.start_us) % kMs
                                     : Time(costs().fork_ns);
   at(local_now() + gap, Event::Kind::start, event.id);
 }
@@ -134,7 +134,7 @@ void Kernel::enter_step(Task& task) {
   const Step& step = steps[task.at];
   double ns = costs().syscall_ns;
   if (step.action == Action::run)
-    ns = double(std::max<uint64_t>(random_.draw_ns(step.us), 1));
+    ns = double(std::max<uint64_t>(task.random.draw_ns(step.us), 1));
   else if (step.action == Action::fork)
     ns = costs().fork_ns;
   else if (step.action == Action::again)
@@ -182,10 +182,10 @@ bool Kernel::effect(Cpu& it, Task& task, const Step& step) {
     case Action::run:
       return true;
     case Action::sleep:
-      at(now_ + random_.draw_ns(step.us), Event::Kind::wake, task.index, task.wake_generation);
+      at(now_ + task.random.draw_ns(step.us), Event::Kind::wake, task.index, task.wake_generation);
       return blocks();
     case Action::period: {
-      const uint64_t period = random_.draw_ns(step.us), since = now_ - task.start_time;
+      const uint64_t period = task.random.draw_ns(step.us), since = now_ - task.start_time;
       at(task.start_time + (since / period + 1) * period, Event::Kind::wake, task.index,
          task.wake_generation);
       return blocks();

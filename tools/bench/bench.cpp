@@ -48,6 +48,7 @@ Plan plan_of(const Contenders& contenders, const BenchOptions& options, const st
   plan.seed = options.seed ? uint64_t(*options.seed) : std::random_device{}();
   plan.max_others = options.max_others;
   plan.fresh_files = options.target == "vm";
+  plan.samples = options.samples;
   return plan;
 }
 

@@ -29,6 +29,7 @@ struct BenchOptions {
   std::string command_output;
   double max_others = 0.3;
   std::optional<int64_t> seed;
+  bool samples = false;
 };
 
 /// "5%" or "0.05" as 0.05; throws usage_error outside (0, 1).

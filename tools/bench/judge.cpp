@@ -43,6 +43,16 @@ std::optional<double> positive(double value) {
   return value > 0 ? std::optional<double>(value) : std::nullopt;
 }
 
+Sample sample_of(const Run& run) {
+  Sample sample;
+  sample.round = run.round;
+  sample.wall_ms = run.wall_ms;
+  sample.over = run.over;
+  sample.metric = run.metric;
+  sample.printed = *run.printed;
+  return sample;
+}
+
 void describe_drops(Arm& arm, const Session& session, size_t index) {
   std::map<std::string, int> reasons;
   for (const auto& run : session.runs)
@@ -138,6 +148,8 @@ std::vector<Arm> judge(const Session& session, const Plan& plan) {
     for (const auto& run : session.runs)
       if (run.arm == int64_t(i) && run.dropped.empty()) counted.push_back(&run);
     arm.runs = int64_t(counted.size());
+    for (const Run* run : counted)
+      if (run->printed) arm.samples.push_back(sample_of(*run));
     describe_drops(arm, session, i);
     arm.wall_ms = over_runs(counted, [](const Run& r) { return positive(r.wall_ms); });
     arm.over = over_runs(counted, [](const Run& r) { return r.over; });

@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
   program
       .option("--seed", options.seed, "N", "Fix the order of runs, and the workload's own draws.")
       .default_text("random");
+  program.flag("--samples", options.samples,
+               "Tell of each run that counts, too, with the last line it printed.");
   program.flag("--session", session, "Run the plan on stdin here, in the guest.").hidden();
   program.trailing_command(options.command, "What to measure; without it, the documents' command.");
   program.reads<Candidate, Verdict>().writes<Measurement>();

@@ -29,7 +29,7 @@ namespace schedcp {
 namespace {
 
 constexpr off_t most_output = off_t{256} << 20;
-constexpr size_t most_shown = size_t{1} << 20;
+constexpr size_t most_shown = size_t{1} << 20, most_sample = 8192;
 
 /// The policy of an arm, in the kernel while this lives; or the default scheduler, left alone.
 class Scheduler {
@@ -122,8 +122,7 @@ std::string last_line(const std::string& text) {
   const size_t end = text.find_last_not_of(" \t\r\n");
   if (end == text.npos) return "";
   const size_t start = text.rfind('\n', end);
-  return printable(
-      text.substr(start == text.npos ? 0 : start + 1, end - (start == text.npos ? -1 : start)));
+  return text.substr(start == text.npos ? 0 : start + 1, end - (start == text.npos ? -1 : start));
 }
 
 Spawn spawn_of(const Plan& plan, const std::vector<std::string>& argv, int output) {
@@ -205,7 +204,7 @@ void Runner::prepare(uint64_t deadline_ns) {
   const Exit exit = wait_for(child, output, deadline_ns, "--prepare");
   reap_orphans();
   if (!exit.ok()) {
-    const std::string said = last_line(content_of(output, most_shown));
+    const std::string said = printable(last_line(content_of(output, most_shown)));
     throw CommandFailed("--prepare " + how(exit) + (said.empty() ? "" : ": " + said));
   }
 }
@@ -237,7 +236,7 @@ void Runner::execute(Run& run, uint64_t deadline_ns) {
   const std::string printed = content_of(output, most_shown);
   witness_.output(printed);
   if (!exit.ok()) {
-    const std::string said = last_line(printed);
+    const std::string said = printable(last_line(printed));
     throw CommandFailed("the command " + how(exit) + (said.empty() ? "" : ": " + said));
   }
   if (const auto ends = exits_ ? exits_->take() : std::nullopt) {
@@ -253,6 +252,7 @@ void Runner::execute(Run& run, uint64_t deadline_ns) {
     if (!run.metric)
       throw CommandFailed("the command printed no number that matches '" + *plan_.metric + "'");
   }
+  if (plan_.samples) run.printed = last_line(printed).substr(0, most_sample);
   if (run.others_cores > plan_.max_others)
     run.dropped = fmt::format("disturbed: others used {:.1f} CPUs meanwhile", run.others_cores);
 }

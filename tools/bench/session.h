@@ -44,6 +44,7 @@ struct Plan {
   uint64_t seed = 0;
   double max_others = 0.3;
   bool fresh_files = false;
+  bool samples = false;
   static constexpr auto fields() {
     return std::tuple{
         required("arms", &Plan::arms, "The schedulers."),
@@ -62,7 +63,8 @@ struct Plan {
         required("seed", &Plan::seed, "Of the order of runs and of the workload's own draws."),
         required("max_others", &Plan::max_others,
                  "CPUs that others may keep busy during a run that counts."),
-        required("fresh_files", &Plan::fresh_files, "Each run on an overlay of its own.")};
+        required("fresh_files", &Plan::fresh_files, "Each run on an overlay of its own."),
+        required("samples", &Plan::samples, "Keep what each run printed last.")};
   }
 };
 
@@ -79,6 +81,7 @@ struct Run {
   double load_ms = 0, attach_ms = 0, detach_ms = 0;
   std::optional<double> over;
   std::optional<double> metric;
+  std::optional<std::string> printed;
   std::string dropped;
   bool policy_fault = false;
   static constexpr auto fields() {
@@ -97,6 +100,7 @@ struct Run {
         required("detach_ms", &Run::detach_ms, "Detaching it."),
         optional("over", &Run::over, "wall / max(longest, work / CPUs)."),
         optional("metric", &Run::metric, "The number that the command printed."),
+        optional("printed", &Run::printed, "The last line of what it printed."),
         required("dropped", &Run::dropped, "Why the run does not count, or empty."),
         required("policy_fault", &Run::policy_fault, "The policy was not healthy.")};
   }
