@@ -48,7 +48,9 @@ bool confine(int answer, const Confinement& limits) {
   if (close_range(4, ~0U, 0) != 0) return false;
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, 0);
-  limit(RLIMIT_CPU, rlim_t(limits.time.count()));
+  // The signal that tells is sent at the first, SIGKILL at the second.
+  const rlimit time{rlim_t(limits.time.count()), rlim_t(limits.time.count() + 1)};
+  setrlimit(RLIMIT_CPU, &time);
 #ifndef __SANITIZE_ADDRESS__  // which reserves terabytes
   limit(RLIMIT_AS, limits.memory);
 #endif
