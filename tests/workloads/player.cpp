@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "player.h"
 
+#include <fmt/format.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -103,6 +104,7 @@ class Player {
     return *reinterpret_cast<Task*>(blocks_ + (i + 1) * kBlock - sizeof(Task));
   }
   void start(size_t program, Task* parent);
+  void fail(int error);
   void step(Task& task, const sim::Step& step);
   void sleep_until(Task& task, int64_t when);
   void woken(int64_t at);
@@ -121,6 +123,7 @@ class Player {
   std::vector<std::atomic<int64_t>> started_;
   std::atomic<int64_t> left_{0}, last_end_{0};
   std::atomic<uint32_t> over_{0};
+  std::atomic<int> failed_{0};
   int64_t start_ = 0;
 };
 
@@ -142,10 +145,7 @@ int life(void* task) {
 void Player::start(size_t index, Task* parent) {
   const sim::Program& program = workload_.programs[index];
   const size_t slot = nr_tasks_++;
-  if (slot >= kMaxTasks) {
-    dprintf(2, "play-workload: it starts more than %zu tasks\n", kMaxTasks);
-    kill(0, SIGKILL);
-  }
+  if (slot >= kMaxTasks) return fail(E2BIG);
   const int64_t instance = started_[index]++;
   Task& it = *new (&task(slot)) Task;
   it.player = this;
@@ -159,9 +159,16 @@ void Player::start(size_t index, Task* parent) {
                     (program.model->thread ? CLONE_SIGHAND | CLONE_THREAD : SIGCHLD);
   it.woken_at = now_ns();
   if (clone(life, &it, flags | CLONE_PARENT_SETTID, &it, &it.tid) < 0) {
-    dprintf(2, "play-workload: cannot start a task: %s\n", strerror(errno));
-    kill(0, SIGKILL);
+    it.ended = true;
+    fail(errno);
   }
+}
+
+/// A task could not start: that is the end of it all, and run() tells.
+void Player::fail(int error) {
+  failed_ = error;
+  over_ = 1;
+  futex_wake_all(over_);
 }
 
 void Player::woken(int64_t at) {
@@ -343,6 +350,8 @@ Played Player::run() {
   wait_until(end);
   const int64_t stopped = now_ns();
   stop();
+  if (failed_ == E2BIG) throw unable(fmt::format("it starts more than {} tasks", kMaxTasks));
+  if (failed_) throw system_error("cannot start a task", failed_);
   return results(stopped);
 }
 
@@ -350,7 +359,7 @@ Played Player::run() {
 void Player::stop() {
   for (size_t i = 0; i < std::min<size_t>(nr_tasks_, kMaxTasks); ++i) {
     Task& it = task(i);
-    if (it.ended) continue;
+    if (it.ended || it.tid <= 0) continue;  // or on the point of being started
     // Another's CPU clock, by its number.
     const clockid_t clock = clockid_t(~unsigned(it.tid) << 3 | 6);
     timespec used{};
