@@ -17,9 +17,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "channel.h"
 #include "cpu_work.h"
-#include "sim/program.h"
+#include "places.h"
 #include "sim/random.h"
 #include "sim/times.h"
 
@@ -28,18 +27,9 @@ namespace {
 
 using sim::Action;
 
-constexpr size_t kMaxTasks = 32768, kMaxPlaces = 4096, kMaxLatencies = size_t{1} << 18;
+constexpr size_t kMaxTasks = 32768, kMaxLatencies = size_t{1} << 18;
 /// A task's stack, with the task itself at its top: few pages to touch.
 constexpr size_t kBlock = 16 << 10, kMaxSteps = 64;
-
-/// Memory that is zero and takes no room before it is touched.
-template <class T>
-T* zeroed(size_t n, int flags = 0) {
-  void* at = mmap(nullptr, n * sizeof(T), PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-  if (at == MAP_FAILED) throw system_error("cannot make room for tasks");
-  return static_cast<T*>(at);
-}
 
 class Player;
 
@@ -57,39 +47,6 @@ struct Task {
   std::atomic<int64_t> rounds{0}, cpu{0};
   std::atomic<bool> ended{false};
   int64_t loops[kMaxSteps] = {};
-};
-
-/// What names stand for, found by their hash, made when first used: by tasks, which may not
-/// allocate, for those that are processes of their own share one thread's allocator.
-class Places {
- public:
-  Places() : keys_(zeroed<std::atomic<uint64_t>>(kMaxPlaces)), all_(zeroed<Channel>(kMaxPlaces)) {}
-  Channel& find(const sim::Step& step, char kind, int64_t instance, int64_t group) {
-    uint64_t hash = 14695981039346656037u;
-    const auto add = [&](char c) { hash = (hash ^ uint8_t(c)) * 1099511628211u; };
-    add(kind);
-    for (size_t i = 0; i < step.name.size(); ++i) {
-      const bool mark = step.name[i] == '{' && i + 2 < step.name.size() && step.name[i + 2] == '}';
-      const char which = mark ? step.name[i + 1] : 0;
-      if (which != 'i' && which != 'g') {
-        add(step.name[i]);
-        continue;
-      }
-      for (int64_t n = which == 'i' ? instance : group, more = 1; more; n /= 10, more = n > 0)
-        add(char('0' + n % 10));
-      i += 2;
-    }
-    hash += hash == 0;
-    for (size_t at = hash % kMaxPlaces;; at = (at + 1) % kMaxPlaces) {
-      uint64_t there = keys_[at];
-      if (there == 0 && keys_[at].compare_exchange_strong(there, hash)) return all_[at];
-      if (there == hash) return all_[at];
-    }
-  }
-
- private:
-  std::atomic<uint64_t>* keys_;
-  Channel* all_;
 };
 
 class Player {
@@ -210,7 +167,9 @@ void Player::live(Task& task) {
 
 void Player::step(Task& task, const sim::Step& step) {
   const auto place = [&](char kind) -> Channel& {
-    return places_.find(step, kind, task.instance, task.instance / task.program->group);
+    Channel* found = places_.find(step, kind, task.instance, task.instance / task.program->group);
+    for (; !found; pause()) fail(ENOSPC);
+    return *found;
   };
   int64_t woken_at = 0;
   switch (step.action) {
@@ -351,6 +310,7 @@ Played Player::run() {
   const int64_t stopped = now_ns();
   stop();
   if (failed_ == E2BIG) throw unable(fmt::format("it starts more than {} tasks", kMaxTasks));
+  if (failed_ == ENOSPC) throw unable("it has more than 65536 channels, locks and barriers");
   if (failed_) throw system_error("cannot start a task", failed_);
   return results(stopped);
 }
