@@ -9,6 +9,7 @@
 // an order, and the simulator either has the same or is wrong. Where it does not, they are a tie.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -118,6 +119,16 @@ double over_of(const SimulatedRun& run) {
   return *run.makespan_ms / std::max(longest, (1 - run.idle_ratio) * run.simulated_ms);
 }
 
+/// Four digits tell all there is to tell.
+double rounded(double value) {
+  const double unit = value > 0 ? std::pow(10, std::floor(std::log10(value)) - 3) : 1;
+  return std::round(value / unit) * unit;
+}
+
+Quantity rounded(const Quantity& q) {
+  return {q.n, rounded(q.median), rounded(q.low), rounded(q.high)};
+}
+
 std::vector<Json> documents(const std::string& path) {
   return parse_stream(read_file(path, size_t{256} << 20), path);
 }
@@ -189,11 +200,11 @@ struct Comparison {
     row.policy = policy;
     const auto quantity = [&](const char* figure) {
       const auto values = numbers(measured[figure]);
-      return values.empty() ? Quantity{} : quantity_of(values);
+      return values.empty() ? Quantity{} : rounded(quantity_of(values));
     };
     const auto middle = [&](const char* figure) {
       const auto values = numbers(simulated[figure]);
-      return values.empty() ? 0 : median_of(values);
+      return values.empty() ? 0 : rounded(median_of(values));
     };
     row.makespan_ms = quantity("makespan_ms");
     row.over = quantity("over");
@@ -223,6 +234,8 @@ struct Comparison {
       tally.alike += same;
       tally.share = double(tally.alike) / double(tally.ordered);
     }
+    pair.measured = rounded(pair.measured);
+    pair.simulated = rounded(pair.simulated);
     all.pairs.push_back(pair);
   }
 };

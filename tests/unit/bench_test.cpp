@@ -104,6 +104,19 @@ TEST_CASE("a policy a third faster is better, by over, with the speed-up turned 
   CHECK(what_decides(session_with(0.7), plan_with({"ljf"})) == "over");
 }
 
+TEST_CASE("runs that count are told one by one, if their output was kept") {
+  Session session = session_with(0.7);
+  for (size_t i = 0; i < session.runs.size(); ++i) session.runs[i].printed = std::to_string(i);
+  session.runs[0].dropped = "disturbed";
+  const auto arms = judge(session, plan_with({"ljf"}));
+  REQUIRE(arms[0].samples.size() == 5);
+  REQUIRE(arms[1].samples.size() == 6);
+  CHECK(arms[0].samples[0].round == 2);
+  CHECK(arms[0].samples[0].printed == "2");
+  CHECK(arms[1].samples[0].printed == "1");
+  CHECK(judge(session_with(0.7), plan_with({"ljf"}))[0].samples.empty());
+}
+
 TEST_CASE("only rounds in which both runs count are pairs") {
   Session session = session_with(0.7, 7);
   session.runs[0].dropped = "disturbed: others used 0.9 CPUs meanwhile";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
+
 #include "base/error.h"
 #include "sim/rt_app.h"
 #include "sim_world.h"

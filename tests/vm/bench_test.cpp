@@ -104,3 +104,28 @@ TEST_CASE("a workload that never ends is given up at --max-time") {
   CHECK(r.out.empty());
   CHECK(r.err.find("had not ended when the time was up") != std::string::npos);
 }
+
+TEST_CASE("a played workload's runs are told one by one, its processes accounted for") {
+  const std::string file = "/tmp/schedcp-test-" + std::to_string(getpid()) + ".json";
+  write_file_atomic(file, R"({"schema":"schedcp.workload/1","name":"small","tasks":[
+      {"name":"main","program":[{"do":"fork","name":"job","times":6},{"do":"join"}]},
+      {"name":"job","started":false,"program":[{"do":"run","us":{"value":30000}}]}]})");
+  const auto [result, m] =
+      measure({"--policy", "fifo", "--runs", "2", "--samples", "--",
+               SCHEDCP_BUILD_DIR "/share/schedcp/workloads/play-workload", file});
+  fs::remove(file);
+  REQUIRE(m.arms.size() == 2);
+  for (const auto& arm : m.arms) {
+    REQUIRE(arm.samples.size() == 2);
+    CHECK(arm.samples[0].round != arm.samples[1].round);
+    for (const auto& sample : arm.samples) {
+      const Json played = Json::parse(sample.printed);
+      CHECK(played["groups"][1]["finished"] == 6);
+      // 180 ms of work on two CPUs.
+      CHECK(played["work_ms"] >= 178);
+      CHECK(played["makespan_ms"] >= 89);
+      REQUIRE(sample.over);
+    }
+  }
+  CHECK(m.metric == "over");  // which needs four processes at least
+}

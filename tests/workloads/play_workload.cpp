@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// play-workload: run a workload document, as schedcp-sim simulates it, with real tasks; print what
-// came of it as one line of JSON.
+// play-workload: run a workload document (or rt-app's), as schedcp-sim simulates it, with real
+// tasks; print what came of it as one line of JSON.
 //
 //   play-workload [--seed N] FILE
 //
@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "player.h"
+#include "sim/rt_app.h"
 
 using namespace schedcp;
 
@@ -36,7 +37,10 @@ int main(int argc, char** argv) {
     if (file.empty()) throw usage_error("usage: play-workload [--seed N] FILE");
     const auto documents = parse_stream(read_file(file, size_t{16} << 20), file);
     if (documents.size() != 1) throw usage_error("'" + file + "' is not one document");
-    const auto played = play::play(from_json<WorkloadModel>(documents[0]), seed);
+    const auto model = sim::is_rt_app(documents[0])
+                           ? sim::workload_of_rt_app(documents[0], fs::path(file).stem())
+                           : from_json<WorkloadModel>(documents[0]);
+    const auto played = play::play(model, seed);
     fmt::print("{}\n", dump(to_json_value(played)));
     fflush(stdout);
     _exit(0);  // with whatever threads still run

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "player.h"
 
+#include <fmt/format.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,9 +17,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "channel.h"
 #include "cpu_work.h"
-#include "sim/program.h"
+#include "places.h"
 #include "sim/random.h"
 #include "sim/times.h"
 
@@ -27,18 +27,9 @@ namespace {
 
 using sim::Action;
 
-constexpr size_t kMaxTasks = 32768, kMaxPlaces = 4096, kMaxLatencies = size_t{1} << 18;
+constexpr size_t kMaxTasks = 32768, kMaxLatencies = size_t{1} << 18;
 /// A task's stack, with the task itself at its top: few pages to touch.
 constexpr size_t kBlock = 16 << 10, kMaxSteps = 64;
-
-/// Memory that is zero and takes no room before it is touched.
-template <class T>
-T* zeroed(size_t n, int flags = 0) {
-  void* at = mmap(nullptr, n * sizeof(T), PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-  if (at == MAP_FAILED) throw system_error("cannot make room for tasks");
-  return static_cast<T*>(at);
-}
 
 class Player;
 
@@ -58,39 +49,6 @@ struct Task {
   int64_t loops[kMaxSteps] = {};
 };
 
-/// What names stand for, found by their hash, made when first used: by tasks, which may not
-/// allocate, for those that are processes of their own share one thread's allocator.
-class Places {
- public:
-  Places() : keys_(zeroed<std::atomic<uint64_t>>(kMaxPlaces)), all_(zeroed<Channel>(kMaxPlaces)) {}
-  Channel& find(const sim::Step& step, char kind, int64_t instance, int64_t group) {
-    uint64_t hash = 14695981039346656037u;
-    const auto add = [&](char c) { hash = (hash ^ uint8_t(c)) * 1099511628211u; };
-    add(kind);
-    for (size_t i = 0; i < step.name.size(); ++i) {
-      const bool mark = step.name[i] == '{' && i + 2 < step.name.size() && step.name[i + 2] == '}';
-      const char which = mark ? step.name[i + 1] : 0;
-      if (which != 'i' && which != 'g') {
-        add(step.name[i]);
-        continue;
-      }
-      for (int64_t n = which == 'i' ? instance : group, more = 1; more; n /= 10, more = n > 0)
-        add(char('0' + n % 10));
-      i += 2;
-    }
-    hash += hash == 0;
-    for (size_t at = hash % kMaxPlaces;; at = (at + 1) % kMaxPlaces) {
-      uint64_t there = keys_[at];
-      if (there == 0 && keys_[at].compare_exchange_strong(there, hash)) return all_[at];
-      if (there == hash) return all_[at];
-    }
-  }
-
- private:
-  std::atomic<uint64_t>* keys_;
-  Channel* all_;
-};
-
 class Player {
  public:
   Player(const sim::Workload& workload, uint64_t seed);
@@ -103,6 +61,7 @@ class Player {
     return *reinterpret_cast<Task*>(blocks_ + (i + 1) * kBlock - sizeof(Task));
   }
   void start(size_t program, Task* parent);
+  void fail(int error);
   void step(Task& task, const sim::Step& step);
   void sleep_until(Task& task, int64_t when);
   void woken(int64_t at);
@@ -121,6 +80,7 @@ class Player {
   std::vector<std::atomic<int64_t>> started_;
   std::atomic<int64_t> left_{0}, last_end_{0};
   std::atomic<uint32_t> over_{0};
+  std::atomic<int> failed_{0};
   int64_t start_ = 0;
 };
 
@@ -142,10 +102,7 @@ int life(void* task) {
 void Player::start(size_t index, Task* parent) {
   const sim::Program& program = workload_.programs[index];
   const size_t slot = nr_tasks_++;
-  if (slot >= kMaxTasks) {
-    dprintf(2, "play-workload: it starts more than %zu tasks\n", kMaxTasks);
-    kill(0, SIGKILL);
-  }
+  if (slot >= kMaxTasks) return fail(E2BIG);
   const int64_t instance = started_[index]++;
   Task& it = *new (&task(slot)) Task;
   it.player = this;
@@ -159,9 +116,16 @@ void Player::start(size_t index, Task* parent) {
                     (program.model->thread ? CLONE_SIGHAND | CLONE_THREAD : SIGCHLD);
   it.woken_at = now_ns();
   if (clone(life, &it, flags | CLONE_PARENT_SETTID, &it, &it.tid) < 0) {
-    dprintf(2, "play-workload: cannot start a task: %s\n", strerror(errno));
-    kill(0, SIGKILL);
+    it.ended = true;
+    fail(errno);
   }
+}
+
+/// A task could not start: that is the end of it all, and run() tells.
+void Player::fail(int error) {
+  failed_ = error;
+  over_ = 1;
+  futex_wake_all(over_);
 }
 
 void Player::woken(int64_t at) {
@@ -203,7 +167,9 @@ void Player::live(Task& task) {
 
 void Player::step(Task& task, const sim::Step& step) {
   const auto place = [&](char kind) -> Channel& {
-    return places_.find(step, kind, task.instance, task.instance / task.program->group);
+    Channel* found = places_.find(step, kind, task.instance, task.instance / task.program->group);
+    for (; !found; pause()) fail(ENOSPC);
+    return *found;
   };
   int64_t woken_at = 0;
   switch (step.action) {
@@ -343,6 +309,9 @@ Played Player::run() {
   wait_until(end);
   const int64_t stopped = now_ns();
   stop();
+  if (failed_ == E2BIG) throw unable(fmt::format("it starts more than {} tasks", kMaxTasks));
+  if (failed_ == ENOSPC) throw unable("it has more than 65536 channels, locks and barriers");
+  if (failed_) throw system_error("cannot start a task", failed_);
   return results(stopped);
 }
 
@@ -350,7 +319,7 @@ Played Player::run() {
 void Player::stop() {
   for (size_t i = 0; i < std::min<size_t>(nr_tasks_, kMaxTasks); ++i) {
     Task& it = task(i);
-    if (it.ended) continue;
+    if (it.ended || it.tid <= 0) continue;  // or on the point of being started
     // Another's CPU clock, by its number.
     const clockid_t clock = clockid_t(~unsigned(it.tid) << 3 | 6);
     timespec used{};
