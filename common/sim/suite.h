@@ -19,7 +19,7 @@ struct SimLimits {
   /// A task that still waits after so long is starved, whatever the policy's watchdog allows.
   double starved_ms = 5000;
   /// A kernel thread bound to its CPU that waits for so long: others wait for it.
-  double kthread_wait_ms = 1000;
+  double kthread_wait_ms = 2000;
   /// A task that waits for so long while a CPU it may use is idle.
   double idle_wait_ms = 150;
 };
