@@ -20,6 +20,7 @@ void check(const Limits& limits) {
   expect(limits.for_static.cpus >= 1 && limits.for_static.cpus <= 8192,
          "static.cpus must be 1 to 8192");
   expect(limits.sim.wait_ms > 0, "sim.wait_ms must be above 0");
+  expect(limits.sim.kernel_thread_wait_ms > 0, "sim.kernel_thread_wait_ms must be above 0");
   expect(limits.sim.wait_beside_idle_cpu_ms > 0, "sim.wait_beside_idle_cpu_ms must be above 0");
   expect(limits.sim.instructions >= 1000, "sim.instructions must be at least 1000");
   expect(limits.stress.timeout_ms >= 100 && limits.stress.timeout_ms <= 30000,

@@ -23,10 +23,13 @@ struct StaticLimits {
 
 struct SimStageLimits {
   double wait_ms = SimLimits().starved_ms;
+  double kernel_thread_wait_ms = SimLimits().kthread_wait_ms;
   double wait_beside_idle_cpu_ms = SimLimits().idle_wait_ms;
   int64_t instructions = int64_t(SimLimits().max_instructions);
   static constexpr auto fields() {
     return std::tuple{optional("wait_ms", &SimStageLimits::wait_ms, "A task's longest wait."),
+                      optional("kernel_thread_wait_ms", &SimStageLimits::kernel_thread_wait_ms,
+                               "The longest wait of a kernel thread bound to its CPU."),
                       optional("wait_beside_idle_cpu_ms", &SimStageLimits::wait_beside_idle_cpu_ms,
                                "A task's longest wait while a CPU that it may use is idle."),
                       optional("instructions", &SimStageLimits::instructions,

@@ -15,6 +15,7 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
   const uint64_t start = monotonic_ns();
   SimLimits most;
   most.starved_ms = limits.wait_ms;
+  most.kthread_wait_ms = limits.kernel_thread_wait_ms;
   most.idle_wait_ms = limits.wait_beside_idle_cpu_ms;
   most.max_instructions = uint64_t(limits.instructions);
   CheckedSim checked = check_in_simulator(object, candidate.knobs, candidate.hints, most);
