@@ -10,7 +10,7 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        sanitize bench install deb clean
+        sanitize bench mutants install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -64,6 +64,10 @@ sanitize: deps  ## Unit tests under AddressSanitizer and UBSan
 
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
+
+mutants: deps kernel  ## Break the policies in systematic ways: what notices? Hours; goes on where it was
+	@cmake --build $(BUILD) -j $(JOBS) --target schedcp-mutants
+	@$(BUILD)/tests/schedcp-mutants --results bench/mutation.jsonl --report bench/mutation.json
 
 install: all  ## Install under PREFIX (DESTDIR is honoured)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
