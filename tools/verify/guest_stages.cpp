@@ -129,7 +129,9 @@ bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress
   const fs::path directory =
       candidate.policy.path ? fs::path(*candidate.policy.path).parent_path() : fs::path();
   const int64_t timeout = std::min(effective_timeout_ms(object, candidate), kStressTimeoutMs);
-  const double seconds = kOutlast * double(timeout) / 1000;
+  const double seconds = std::max(kOutlast * double(timeout) / 1000, options.limits.strain_seconds);
+  const int64_t max_wait =
+      options.limits.max_wait_ms > 0 ? int64_t(options.limits.max_wait_ms) : timeout;
 
   VmOptions machine;
   machine.share_root = false;
@@ -171,13 +173,14 @@ bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress
   if (stress && passed) {
     plan["stage"] = "stress";
     plan["seconds"] = seconds;
+    plan["max_wait_ms"] = max_wait;
     options.waiting("straining " + candidate.policy.name);
     const auto limit = kPatience + std::chrono::milliseconds(int64_t(seconds * 1000));
     Stage stage = run("stress", plan, limit, directory);
     if (stage.evidence.is_object())
       stage.evidence["limits"] = {{"timeout_ms", timeout},
                                   {"seconds", seconds},
-                                  {"max_wait_ms", timeout},
+                                  {"max_wait_ms", max_wait},
                                   {"cpus", machine.cpus}};
     passed = stage.outcome == "passed";
     verdict.stages.push_back(std::move(stage));

@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   VerifyOptions options;
   std::vector<std::string> files;
   std::string stages;
+  std::vector<std::string> limits;
   program.argument("FILE", files, "A policy's .bpf.c or .bpf.o; - or none reads candidates.");
   program.option("--until", options.until, "STAGE", "The last stage to run.")
       .choices(stage_names())
@@ -87,6 +88,9 @@ int main(int argc, char** argv) {
   program.option("--stages", stages, "LIST",
                  "Run only these, separated by commas (and build); there is no token then.");
   program.flag("--keep-going", options.keep_going, "Run later stages after one has failed.");
+  program.option("--limit", limits, "NAME=VALUE",
+                 "What a stage may see at most: " + limit_names() +
+                     " (of the last, at least). It is recorded in verdict and token.");
   program.option("--expires", options.expires, "DURATION", "How long a token is valid.")
       .default_text("24h");
   program.option(
@@ -129,6 +133,7 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     options.stages = chosen_stages(stages);
+    set_limits(options.limits, limits);
     return verify_all(program, files, options, sarif);
   });
 }

@@ -3,16 +3,14 @@
 
 #include "base/text.h"
 #include "base/time.h"
-#include "sim/suite.h"
 #include "verify.h"
 
 namespace schedcp {
 
-Stage sim_stage(const PolicyObject& object, const Candidate& candidate) {
+Stage sim_stage(const PolicyObject& object, const Candidate& candidate, const SimLimits& limits) {
   Stage stage;
   stage.name = "sim";
   const uint64_t start = monotonic_ns();
-  const SimLimits limits;
   CheckedSim checked = check_in_simulator(object, candidate.knobs, candidate.hints, limits);
   stage.wall_ns = int64_t(monotonic_ns() - start);
   stage.outcome = checked.outcome();

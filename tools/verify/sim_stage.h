@@ -5,10 +5,11 @@
 
 #include "doc/policy.h"
 #include "obj/object.h"
+#include "sim/suite.h"
 
 namespace schedcp {
 
 /// Passed, failed with findings, or unknown when the policy uses what is not modelled.
-Stage sim_stage(const PolicyObject& object, const Candidate& candidate);
+Stage sim_stage(const PolicyObject& object, const Candidate& candidate, const SimLimits& limits);
 
 }  // namespace schedcp

@@ -26,11 +26,10 @@ void name_real_files(std::vector<Finding>& findings, const fs::path& directory) 
 }
 
 Stage static_stage(const PolicyObject& object, const Candidate& candidate,
-                   const fs::path& directory) {
+                   const CheckLimits& limits, const fs::path& directory) {
   Stage stage;
   stage.name = "static";
   const uint64_t start = monotonic_ns();
-  const CheckLimits limits;
   CheckResult result = check_policy(object, candidate.knobs, limits);
   stage.wall_ns = int64_t(monotonic_ns() - start);
   stage.findings = std::move(result.findings);
@@ -136,12 +135,13 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
   check_knobs(*object, source.candidate);
   verdict.object = store_object(bytes);
   if (wanted("static")) {
-    verdict.stages.push_back(static_stage(*object, source.candidate, source.path.parent_path()));
+    verdict.stages.push_back(
+        static_stage(*object, source.candidate, options.limits.check, source.path.parent_path()));
     if (failed() && !options.keep_going) return rejected();
   }
   if (wanted("sim")) {
     options.waiting("simulating " + source.candidate.policy.name);
-    verdict.stages.push_back(sim_stage(*object, source.candidate));
+    verdict.stages.push_back(sim_stage(*object, source.candidate, options.limits.sim));
     if (failed() && !options.keep_going) return rejected();
   }
   if (wanted("kernel") || wanted("stress")) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "doc/policy.h"
+#include "limits.h"
 #include "source.h"
 
 namespace schedcp {
@@ -21,6 +22,7 @@ struct VerifyOptions {
   bool keep_going = false;          ///< run later stages after one failed, where possible
   std::chrono::nanoseconds expires = std::chrono::hours(24);  ///< the token's life
   std::optional<std::string> kernel;                          ///< guest kernel, see resolve_kernel
+  StageLimits limits;
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< for people
   std::function<void(const std::string&)> waiting = [](const std::string&) {
   };  ///< what is being done
