@@ -17,8 +17,8 @@ class Results {
   explicit Results(fs::path file);
   /// A mutant's newest, or nothing.
   std::optional<GuestResult> find(const std::string& key) const;
-  /// All long runs of an unmutated policy.
-  std::vector<GuestResult> runs(const std::string& key) const;
+  /// All long runs of an unmutated policy in this condition: so many guests at once.
+  std::vector<GuestResult> runs(const std::string& key, int64_t jobs) const;
   void add(const GuestResult& result);
 
  private:

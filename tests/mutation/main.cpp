@@ -38,14 +38,14 @@ std::vector<Fate> judge_all(const Mutants& mutants, int64_t jobs) {
   return fates;
 }
 
-/// What is to be run, in order: unmutated policies once; the stages on every mutant; long runs, in
-/// the order of their digests, so that those of a run cut short are any; unmutated ones again.
+/// What is to be run, in order: the stages on every mutant; unmutated policies; long runs, in the
+/// order of their digests, so that those of a run cut short are any; unmutated ones again.
 std::vector<GuestJob> jobs_of(const Mutants& mutants, std::vector<Fate> fates,
                               const Options& options, const Results& results) {
   std::vector<GuestJob> jobs;
   const auto baseline = [&](int64_t run) {
     for (const auto& original : mutants.originals)
-      if (int64_t(results.runs(original.key).size()) <= run)
+      if (int64_t(results.runs(original.key, options.jobs).size()) <= run)
         jobs.push_back({&original, &original, run, true});
   };
   std::erase_if(fates, [&](const Fate& f) { return f.early.killed() && !options.all; });
@@ -54,12 +54,12 @@ std::vector<GuestJob> jobs_of(const Mutants& mutants, std::vector<Fate> fates,
   });
   if (options.limit >= 0 && size_t(options.limit) < fates.size())
     fates.resize(size_t(options.limit));
+  for (const auto& fate : fates) jobs.push_back({fate.mutant, fate.original, 0, false});
   baseline(0);
-  for (const bool endure : {false, true})
-    for (size_t i = 0; i < fates.size(); ++i) {
-      if (endure && i == fates.size() / 2) baseline(1);
-      jobs.push_back({fates[i].mutant, fates[i].original, 0, endure});
-    }
+  for (size_t i = 0; i < fates.size(); ++i) {
+    if (i == fates.size() / 2) baseline(1);
+    jobs.push_back({fates[i].mutant, fates[i].original, 0, true});
+  }
   for (int64_t run = 2; run < options.baselines; ++run) baseline(run);
   return jobs;
 }

@@ -41,8 +41,9 @@ Json report_of(const Mutants& mutants, const std::vector<Fate>& fates, const Res
   Json survivors = Json::array(), late = Json::array();
   int killed_and_run = 0, killed_and_misbehaving = 0, unknown = 0;
   for (const auto& fate : fates) {
-    const auto usual = results.runs(fate.original->key);
-    const std::string why = fate.guest ? misbehaviour(*fate.guest, usual) : "";
+    const std::string why =
+        fate.guest ? misbehaviour(*fate.guest, results.runs(fate.original->key, fate.guest->jobs))
+                   : "";
     const std::string end = fate_of(fate, why);
     const Mutation& m = *fate.mutant->mutation;
     ++all[end], ++by_operator[m.op][end];
@@ -88,11 +89,10 @@ Json report_of(const Mutants& mutants, const std::vector<Fate>& fates, const Res
 }
 
 std::string view(const Json& report) {
-  std::string text = fmt::format("{:26}", "");
-  for (const char* name : {"mutants"}) text += fmt::format("{:>9}", name);
+  std::string text = fmt::format("{:34}{:>9}", "", "mutants");
   for (const char* name : kFates) text += fmt::format("{:>12}", name);
   const auto row = [&](const std::string& name, const Json& counts) {
-    text += fmt::format("\n{:26}{:9}", name, counts["mutants"].get<int>());
+    text += fmt::format("\n{:34}{:9}", name, counts["mutants"].get<int>());
     for (const char* fate : kFates) text += fmt::format("{:12}", counts[fate].get<int>());
   };
   row("all", report["all"]);
