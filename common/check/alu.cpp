@@ -111,6 +111,11 @@ Value compute(uint8_t op, bool wide, const Value& first, const Value& second) {
       if (b.constant() && b.lo < (wide ? 64 : 32))
         result = Value::range(a.lo >> b.lo, a.hi >> b.lo);
       break;
+    case BPF_ARSH:
+      // Of what is not negative it is the same.
+      if (b.constant() && b.lo < (wide ? 64 : 32) && a.hi <= (wide ? INT64_MAX : INT32_MAX))
+        result = Value::range(a.lo >> b.lo, a.hi >> b.lo);
+      break;
     case BPF_DIV:
       if (b.constant() && b.lo) result = Value::range(a.lo / b.lo, a.hi / b.lo);
       break;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <map>
-
 #include "base/text.h"
 #include "check/kfuncs.h"
 #include "check/rules.h"
@@ -46,27 +44,6 @@ constexpr DangerousKfunc kDangerousKfuncs[] = {
     {"bpf_modify_return_test", "changes what kernel functions return"},
 };
 
-/// Queue maps by what is done to them: one that is filled and never emptied loses what is in it.
-struct QueueUse {
-  const Function* function = nullptr;
-  uint32_t insn = 0;
-  bool pushed = false, popped = false;
-};
-
-constexpr int32_t kMapPush = 87, kMapPop = 88;
-constexpr uint32_t kQueue = 22, kStack = 23;
-
-/// The map whose address was last put into r1 before instruction `insn`, or "".
-std::string map_argument(const Function& function, uint32_t insn) {
-  for (uint32_t i = insn; i-- > 0 && insn - i < 32;) {
-    if (function.insns[i].dst_reg != 1 || function.insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
-      continue;
-    const Reference* reference = function.reference(i);
-    return reference && reference->kind == Reference::Kind::map ? reference->name : "";
-  }
-  return "";
-}
-
 void check_kfunc_names(const PolicyObject& object, Findings& findings) {
   for (const auto& [name, weak] : object.kfuncs()) {
     for (const auto& danger : kDangerousKfuncs)
@@ -91,10 +68,6 @@ void check_kfunc_names(const PolicyObject& object, Findings& findings) {
 
 void check_calls(const PolicyObject& object, Findings& findings) {
   check_kfunc_names(object, findings);
-  std::map<std::string, QueueUse> queues;
-  for (const auto& map : object.maps())
-    if (map.type == kQueue || map.type == kStack) queues[map.name];
-  bool sure = true;
   for (const auto& function : object.functions())
     for (uint32_t i = 0; i < function.insns.size(); ++i) {
       const bpf_insn& insn = function.insns[i];
@@ -106,22 +79,7 @@ void check_calls(const PolicyObject& object, Findings& findings) {
                           insn.imm == 6 || insn.imm == 177  ? "remove it, or use the statistics map"
                           : insn.imm == 4 || insn.imm == 45 ? "use bpf_probe_read_kernel"
                                                             : "leave it out");
-      if (insn.imm != kMapPush && insn.imm != kMapPop) continue;
-      const auto queue = queues.find(map_argument(function, i));
-      if (queue == queues.end()) {
-        sure = false;
-      } else if (insn.imm == kMapPop) {
-        queue->second.popped = true;
-      } else {
-        queue->second.pushed = true;
-        queue->second.function = &function, queue->second.insn = i;
-      }
     }
-  for (const auto& [name, use] : queues)
-    if (sure && use.pushed && !use.popped)
-      findings.add_at(*use.function, use.insn, "SCX003", "error",
-                      fmt::format("tasks put into the map '{}' are never taken out", name),
-                      "pop them in dispatch and insert them");
 }
 
 }  // namespace schedcp

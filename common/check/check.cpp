@@ -39,23 +39,7 @@ Finding& Findings::add_at(const Function& function, uint32_t insn, const char* r
                           const char* severity, const std::string& message,
                           const std::string& mend) {
   Finding& finding = add(rule, severity, message, mend);
-  for (const auto& [member, index] : object_.ops().callbacks)
-    if (&object_.functions()[index] == &function) finding.callback = member;
-  const SourceLine* line = function.line_of(insn);
-  if (function.lines.empty() || !line) return finding;
-  // Wrappers of schedcp.bpf.h are inlined: the line that used one says more than the wrapper's.
-  const std::string& own = function.lines.begin()->second.file;
-  for (auto it = function.lines.upper_bound(insn); line->file != own;) {
-    if (it == function.lines.begin()) break;
-    --it;
-    if (it->second.file == own) line = &it->second;
-  }
-  finding.file = printable(line->file);
-  finding.line = line->line;
-  if (line->column) finding.column = line->column;
-  std::string text = line->text;
-  std::replace(text.begin(), text.end(), '\t', ' ');  // one column each, as the compiler counts
-  finding.source = printable(text);
+  locate(finding, object_, function, insn);
   return finding;
 }
 
@@ -70,6 +54,28 @@ std::vector<Finding> Findings::take() {
                found_.end());
   if (found_.size() > kMaxFindings) found_.resize(kMaxFindings);
   return std::move(found_);
+}
+
+void locate(Finding& finding, const PolicyObject& object, const Function& function, uint32_t insn) {
+  for (const auto& [member, index] : object.ops().callbacks)
+    if (&object.functions()[index] == &function) finding.callback = member;
+  const SourceLine* line = function.line_of(insn);
+  if (function.lines.empty() || !line) return;
+  // Wrappers of schedcp.bpf.h are inlined: the line that used one says more than the wrapper's.
+  const auto own = [](const SourceLine& one) { return !one.file.ends_with(".h"); };
+  auto it = function.lines.upper_bound(insn);
+  while (it != function.lines.begin() && !own(std::prev(it)->second)) --it;
+  if (it == function.lines.begin())
+    it = std::find_if(it, function.lines.end(), [&](const auto& one) { return own(one.second); });
+  else
+    --it;
+  if (it != function.lines.end()) line = &it->second;
+  finding.file = printable(line->file);
+  finding.line = line->line;
+  if (line->column) finding.column = line->column;
+  std::string text = line->text;
+  std::replace(text.begin(), text.end(), '\t', ' ');  // one column each, as the compiler counts
+  finding.source = printable(text);
 }
 
 CheckResult check_policy(const PolicyObject& object, const std::vector<KnobValue>& knobs,

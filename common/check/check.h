@@ -29,6 +29,10 @@ struct CheckResult {
   bool rejects() const;           ///< there is a finding of severity error
 };
 
+/// Tell where a finding is: the source line of an instruction, in the policy's own file where there
+/// is a line of that (rather than of a header) before it, and the callback if it is one's function.
+void locate(Finding& finding, const PolicyObject& object, const Function& function, uint32_t insn);
+
 /// Check the policy as it would be loaded with `knobs` set (values must be in range).
 CheckResult check_policy(const PolicyObject& object, const std::vector<KnobValue>& knobs = {},
                          const CheckLimits& limits = {});

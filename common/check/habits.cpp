@@ -46,6 +46,12 @@ void Habits::called(const Site& site, const Kfunc& kfunc, const State& state) {
     case Effect::kick:
       kicks_ = true;
       if (!regs[2].is(kKickIdle)) kicks_busy_ = true;
+      if (state.claimed_early && state.claim_function >= 0 && site.callback == "enqueue")
+        findings_.add_at(object_.functions()[size_t(state.claim_function)], state.claim_insn,
+                         "SCX061", "warning",
+                         "an idle CPU is looked for before the task is on the queue: one that goes "
+                         "idle in between is not kicked",
+                         "insert first, then look for an idle CPU");
       cpu(site, regs[1], "SCX023", "kicked");
       break;
     case Effect::count:
@@ -127,6 +133,7 @@ void Habits::inserted(const Site& site, const Kfunc& kfunc, const State& state) 
       hands_over(site.callback))
     immed_.try_emplace("", site);
   if (scalar && queue.lo >> 62 == 3 && site.callback == "enqueue") local_on_.try_emplace("", site);
+  if (scalar && queue.lo >> 62 == 3) cpu(site, queue, "SCX023", "part of the queue's id");
   if (scalar && queue.lo >> 62 == 3 && !state.looked_at_cpus)
     findings_.add_at(*site.function, site.insn, "SCX013", "warning",
                      "a task is sent to a CPU, and nobody asked whether it may run there",

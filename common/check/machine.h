@@ -45,6 +45,8 @@ struct Observer {
   virtual void counted_down(const Site&) {}
   /// A map is looked into with this key.
   virtual void looked_up(const Site&, const Value& /*key*/) {}
+  /// Something is pushed to a queue or stack map, or popped from it; null: nobody knows which.
+  virtual void queued(const Site&, const MapSpec*, bool /*popped*/) {}
   /// Another idle CPU is claimed before anything was done with the one claimed there.
   virtual void dropped_claim(const Site&) {}
   /// A key on the stack has every member filled in and the bytes between them not.
@@ -89,6 +91,9 @@ class Observers : public Observer {
   }
   void looked_up(const Site& site, const Value& key) override {
     for (auto* one : all_) one->looked_up(site, key);
+  }
+  void queued(const Site& site, const MapSpec* map, bool popped) override {
+    for (auto* one : all_) one->queued(site, map, popped);
   }
   void dropped_claim(const Site& site) override {
     for (auto* one : all_) one->dropped_claim(site);

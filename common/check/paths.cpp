@@ -19,6 +19,7 @@ constexpr uint64_t kInfinite = UINT64_MAX;
 constexpr uint64_t kShortSlice = 50000;
 constexpr uint64_t kKickIdle = 1, kKickPreempt = 2, kKickWait = 4;
 constexpr uint64_t kMaxCpus = 8192;
+constexpr uint32_t kQueueMap = 22, kStackMap = 23;  // BPF_MAP_TYPE_QUEUE, _STACK
 /// Bits of enq_flags whose numbers differ between 6.12 and 7.x.
 constexpr uint64_t kMoved[] = {0x10, 0x400, 0x10000, 0x100000};
 
@@ -149,6 +150,15 @@ class Rules : public Observer {
           "take names from a HINT map");
   }
 
+  void queued(const Site& site, const MapSpec* map, bool popped) override {
+    if (!map) unknown_map_ = true;
+    if (!map || (map->type != kQueueMap && map->type != kStackMap)) return;
+    if (popped)
+      popped_.insert(map);
+    else
+      pushed_.try_emplace(map, Place{site.function, site.insn});
+  }
+
   void ended(const Site& site, const State& state) override {
     if (site.callback == "enqueue" && state.fate == Fate::open) lost(site, state);
     if (site.callback == "select_cpu") {
@@ -264,6 +274,9 @@ class Rules : public Observer {
   uint64_t timeout_ns_;
   Queues filled_, plain_, ordered_, created_, drained_;
   std::map<int, Place> infinite_, raw_vtime_;
+  std::map<const MapSpec*, Place> pushed_;
+  std::set<const MapSpec*> popped_;
+  bool unknown_map_ = false;
   bool preempts_ = false, starts_vtime_ = false;
 };
 
@@ -286,6 +299,12 @@ void Rules::conclude(bool complete) {
                       id),
           "scx_move_to_local() in dispatch");
   }
+  for (const auto& [map, place] : pushed_)
+    if (!unknown_map_ && !popped_.contains(map))
+      findings_.add_at(
+          *place.function, place.insn, "SCX003", "error",
+          fmt::format("tasks put into the map '{}' are never taken out", printable(map->name, 40)),
+          "pop them in dispatch and insert them");
   for (const auto& [id, place] : ordered_.known)
     if (!(id & kBuiltIn) && plain_.known.contains(id))
       findings_.add_at(

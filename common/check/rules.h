@@ -19,8 +19,7 @@ class Findings {
   explicit Findings(const PolicyObject& object) : object_(object) {}
   Finding& add(const char* rule, const char* severity, const std::string& message,
                const std::string& mend = {});
-  /// The same with a place in the code: the source line of an instruction, in the policy's own file
-  /// where there is a line of that (rather than of a header) before it.
+  /// The same with a place in the code, as locate() tells it.
   Finding& add_at(const Function& function, uint32_t insn, const char* rule, const char* severity,
                   const std::string& message, const std::string& mend = {});
   /// Sorted, without repetitions, at most 100.

@@ -109,6 +109,7 @@ struct State {
   /// Where an idle CPU was claimed that nothing was done with yet; function -1: nowhere.
   int32_t claim_function = -1;
   uint32_t claim_insn = 0;
+  bool claimed_early = false;  ///< that was before the task went to a queue that CPUs share
 
   const Value* slot(uint32_t frame, int64_t offset, unsigned size) const;
   void store(uint32_t frame, int64_t offset, unsigned size, const Value& value);
@@ -118,7 +119,8 @@ struct State {
   void leave(uint32_t frame);
   bool same_path(const State& other) const {
     return fate == other.fate && via == other.via &&
-           (claim_function < 0) == (other.claim_function < 0);
+           (claim_function < 0) == (other.claim_function < 0) &&
+           claimed_early == other.claimed_early;
   }
   bool covers(const State& other) const;
   /// Become the least that covers both, coarsely; whether that changed anything.

@@ -103,6 +103,10 @@ void Walk::alu(uint32_t insn, State& state) {
   if (op == BPF_ADD || op == BPF_SUB) marks |= both & Value::kClock;
   if (op == BPF_SUB && (both & clocks) == clocks) marks |= Value::kLag;
   if (op == BPF_OR && from.constant() && (from.lo & kEnqImmed)) marks |= Value::kImmed;
+  const auto negative = [](const Value& v) {
+    return (v.marks & Value::kPicked) && v.hi > uint64_t{INT32_MAX};
+  };
+  if (op == BPF_OR && (negative(to) || negative(from))) marks |= Value::kPicked;
   // Shifts that extend the sign leave it the CPU it was.
   if (op == BPF_AND) marks |= to.marks & Value::kIdleBit;
   if (op == BPF_LSH || op == BPF_ARSH) marks |= to.marks & (Value::kPicked | Value::kIdleBit);

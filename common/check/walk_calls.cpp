@@ -172,6 +172,13 @@ Value Walk::helper(uint32_t insn, State& state) {
       if (state.regs[1].marks & Value::kComm) run.observer.compared_name(site(insn));
       return Value::bytes(8);
     case BPF_FUNC_map_push_elem:
+      run.observer.queued(site(insn), map, false);
+      keep(true);
+      return Value::bytes(8);
+    case BPF_FUNC_map_pop_elem:
+      run.observer.queued(site(insn), map, true);
+      forget_arguments(state);
+      return Value();
     case BPF_FUNC_ringbuf_output:
     case BPF_FUNC_ringbuf_submit:
     case BPF_FUNC_perf_event_output:
@@ -253,6 +260,8 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
         // To a CPU's own queue: what was claimed is used.
         if (!(state.regs[2].kind == Value::Kind::scalar && state.regs[2].hi < kBuiltIn))
           state.claim_function = -1;
+        else
+          state.claimed_early = state.claim_function >= 0;
         if (state.fate == Fate::open) state.fate = Fate::inserted;
         break;
       case Effect::error:
@@ -286,6 +295,7 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
         run.observer.dropped_claim({&run.machine.object_.functions()[size_t(state.claim_function)],
                                     state.claim_insn, run.callback});
       state.claim_function = int32_t(index), state.claim_insn = insn;
+      state.claimed_early = false;
       return cpu_number(picks ? Value::kPicked : Value::kIdleBit);
     }
     if (name == "scx_bpf_now" || name.find("cpumask") != name.npos ||

@@ -110,10 +110,12 @@ struct Disturbance {
   int64_t times = 0;
   static constexpr auto fields() {
     return std::tuple{
-        required("do", &Disturbance::what,
-                 "affine: other CPUs. pin: one CPU. renice. kill. realtime: to SCHED_FIFO for a "
-                 "moment, then back. hog: a CPU is taken by a real-time task for a moment.",
-                 "affine|pin|renice|kill|realtime|hog"),
+        required(
+            "do", &Disturbance::what,
+            "affine: other CPUs. pin: one CPU. renice. kill. realtime: to SCHED_FIFO for a "
+            "moment, then back. hog: a CPU is taken by a real-time task for a moment. move: to "
+            "another cgroup. ungroup: a cgroup is removed, its tasks first moved to the root.",
+            "affine|pin|renice|kill|realtime|hog|move|ungroup"),
         optional("tasks", &Disturbance::tasks, "Command name of those it is done to."),
         required("every_us", &Disturbance::every_us, "Time between two."),
         optional("times", &Disturbance::times, "How often, 0 to the end.")};
@@ -127,6 +129,7 @@ struct WorkloadModel {
   std::string name;
   std::string summary;
   double duration_ms = 0;
+  double drain_ms = 0;
   std::vector<TaskModel> tasks;
   std::vector<Disturbance> disturbances;
   static constexpr auto fields() {
@@ -135,6 +138,9 @@ struct WorkloadModel {
         optional("summary", &WorkloadModel::summary, "What it is like, in a sentence."),
         optional("duration_ms", &WorkloadModel::duration_ms,
                  "It is stopped after this long; 0: after 60 s, unless all tasks ended before."),
+        optional("drain_ms", &WorkloadModel::drain_ms,
+                 "The last part of that: all tasks but background ones are killed, and nothing new "
+                 "happens. What then still waits is stranded."),
         required("tasks", &WorkloadModel::tasks, "Its tasks."),
         optional("disturbances", &WorkloadModel::disturbances, "What is done to them.")};
   }

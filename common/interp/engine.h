@@ -108,6 +108,8 @@ class Engine {
   std::vector<Trouble> troubles;
   std::map<std::string, Address, std::less<>> sections;
   uint64_t instructions = 0;
+  const Code* calling = nullptr;  ///< of the last call of a kfunc: who,
+  const Op* called_at = nullptr;  ///< and where
   uint64_t limit = 10'000'000;
 
   /// Timers that were initialised, by address.

@@ -40,11 +40,12 @@ Layout::Layout(const PolicyObject& object) : object_(&object) {
     const btf_type* type = btf__type_by_id(types, id);
     if (!btf_is_composite(type) || !type->name_off) continue;
     const std::string_view name = text(types, type->name_off);
-    types_.try_emplace(std::string(essential(name)), id);
-    if (essential(name) == name)
-      types_.find(name)->second = id;
-    else
-      variants_.emplace(essential(name));
+    const auto [known, fresh] = types_.try_emplace(std::string(essential(name)), id);
+    if (essential(name) != name) variants_.emplace(essential(name));
+    if (fresh) continue;
+    // Whoever declares task_struct___x beside task_struct wants what that does not have.
+    const uint32_t size = btf__type_by_id(types, known->second)->size;
+    if (type->size > size || (type->size == size && essential(name) == name)) known->second = id;
   }
 }
 

@@ -30,8 +30,8 @@ class Layout {
   /// `object` must outlive this.
   explicit Layout(const PolicyObject& object);
   /// Bytes of a structure; nothing if the object does not define it. "task_struct" also finds
-  /// task_struct___x where there is no plain one, as CO-RE does. Throws Unmodelled for more than 1
-  /// MiB.
+  /// task_struct___x, as CO-RE does; of several it is the largest. Throws Unmodelled for more than
+  /// 1 MiB.
   std::optional<size_t> size(std::string_view type) const;
   /// "task_struct.scx.slice", "cpumask.bits[0]"; nothing if the object's type does not have it.
   /// Members of nameless unions and structures are found as in C.

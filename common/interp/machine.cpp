@@ -42,6 +42,24 @@ std::vector<std::string> Machine::refused() const {
   return names;
 }
 
+std::pair<size_t, uint32_t> Machine::last_call() const {
+  if (!engine_->calling) return {0, 0};
+  return {size_t(engine_->calling - engine_->codes.data()),
+          uint32_t(engine_->called_at - engine_->calling->ops.data())};
+}
+
+bool Machine::awaits_user_space() const {
+  return std::any_of(engine_->maps.begin(), engine_->maps.end(),
+                     [](const auto& map) { return map && map->awaited(); });
+}
+
+std::span<const std::byte> Machine::data(std::string_view section) const {
+  const auto found = engine_->sections.find(section);
+  if (found == engine_->sections.end()) return {};
+  const size_t bytes = engine_->memory.size(found->second);
+  return {engine_->memory.own(found->second, bytes), bytes};
+}
+
 void Machine::forget(Address object) { engine_->forget(object); }
 uint64_t Machine::instructions() const { return engine_->instructions; }
 void Machine::limit(uint64_t instructions) { engine_->limit = instructions; }

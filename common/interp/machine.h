@@ -65,6 +65,14 @@ class Machine {
   /// soon as the policy holds no reference to it.
   void forget(Address object);
 
+  /// The call of a kfunc that is being made, or was last, or what the last Fault came from: which
+  /// of the object's functions, and its instruction.
+  std::pair<size_t, uint32_t> last_call() const;
+  /// It popped from a queue map that it never pushed to, and found it empty.
+  bool awaits_user_space() const;
+  /// A data section such as ".bss" as it is now; empty if there is none.
+  std::span<const std::byte> data(std::string_view section) const;
+
   /// Instructions run since the machine was made.
   uint64_t instructions() const;
   /// Instructions that one call may take, 10 million unless set.

@@ -124,11 +124,13 @@ class QueueMap : public Map {
       --count_;
     }
     std::memcpy(at(count_++), value, spec_.value_size);
+    pushed_ = true;
     return 0;
   }
   int64_t pop(std::byte* value, bool remove) override {
     if (count_ == 0) {
       std::memset(value, 0, spec_.value_size);
+      missed_ = true;
       return -ENOENT;
     }
     const bool newest = spec_.type == BPF_MAP_TYPE_STACK;
@@ -138,6 +140,7 @@ class QueueMap : public Map {
     --count_;
     return 0;
   }
+  bool awaited() const override { return missed_ && !pushed_; }
 
  private:
   std::byte* at(uint32_t n) {
@@ -146,6 +149,7 @@ class QueueMap : public Map {
   }
   Address ring_;
   uint32_t first_ = 0, count_ = 0;
+  bool pushed_ = false, missed_ = false;
 };
 
 /// The helpers do what there is to do: whatever is sent is received at once.

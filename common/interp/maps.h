@@ -50,6 +50,8 @@ class Map {
   virtual int64_t erase(Activation* activation, const std::byte* key);
   virtual int64_t push(const std::byte* value, uint64_t flags);
   virtual int64_t pop(std::byte* value, bool remove);
+  /// It was popped from when it was empty, and never pushed to: whoever fills it is no policy.
+  virtual bool awaited() const { return false; }
   /// Storage of a task or cgroup, NULL if there is none and it is not to be made.
   virtual Address storage(Address owner, bool create, const std::byte* initial);
   virtual int64_t remove_storage(Address owner);

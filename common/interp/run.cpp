@@ -385,6 +385,8 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
         case Step::call_kfunc: {
           const Binding& binding = bindings[size_t(op.imm)];
           settle();
+          calling = code;
+          called_at = &op;
           if (binding.native)
             r[0] = binding.native(binding.context, machine, r + 1);
           else if (binding.builtin)
@@ -420,6 +422,8 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
   } catch (const Fault& fault) {
     settle();
     if (!fault.where.function.empty()) throw;
+    calling = code;
+    called_at = &code->ops[next ? size_t(next - code->ops.data() - 1) : 0];
     throw Fault(fault.kind, fault.reason, place());
   } catch (const Unmodelled& what) {
     settle();

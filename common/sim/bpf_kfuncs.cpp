@@ -171,6 +171,11 @@ struct Kfuncs {
     return p && p->index >= 0 && kernel().runs(*p);
   }
   uint64_t task_cpu() { return uint64_t(task(0).cpu); }
+  uint64_t task_cgroup() {
+    const Address group = self.show(*task(0).group);
+    ++machine.memory().references(group);
+    return group;
+  }
   uint64_t cpu_curr() {
     if (!ext().valid_cpu(number(0))) return 0;
     Task* curr = kernel().cpu(number(0)).curr;
@@ -258,6 +263,7 @@ void BpfPolicy::provide() {
   KFUNC("scx_bpf_cpuperf_set", cpuperf_set);
   KFUNC("scx_bpf_task_running", task_running);
   KFUNC("scx_bpf_task_cpu", task_cpu);
+  KFUNC("scx_bpf_task_cgroup", task_cgroup);
   KFUNC("scx_bpf_cpu_curr", cpu_curr);
   KFUNC("scx_bpf_cpu_node", cpu_node);
   KFUNC("scx_bpf_nr_cpu_ids", nr_cpus);

@@ -72,6 +72,13 @@ BpfPolicy::BpfPolicy(const PolicyObject& object, const std::vector<KnobValue>& k
   fields_ = std::make_unique<Fields>(layout);
   init_args_ = std::make_unique<Shape>(layout, "scx_init_task_args");
   init_fork_ = init_args_->fill("fork");
+  init_group_ = init_args_->fill("cgroup");
+  group_ = std::make_unique<Shape>(layout, "cgroup");
+  group_kn_ = group_->fill("kn");
+  group_node_ = std::make_unique<Shape>(layout, "kernfs_node");
+  node_id_ = group_node_->fill("id");
+  group_args_ = std::make_unique<Shape>(layout, "scx_cgroup_init_args");
+  group_weight_ = group_args_->fill("weight");
   exit_args_ = std::make_unique<Shape>(layout, "scx_exit_task_args");
   exit_cancelled_ = exit_args_->fill("cancelled");
   exit_info_ = std::make_unique<Shape>(layout, "scx_exit_info");
@@ -106,6 +113,7 @@ void BpfPolicy::attach(Ext& ext) {
   idle_cores_ = machine_->new_cpumask();
   fill_mask(all_cpus_, ext.kernel().topology().all);
   if (init_args_->size()) init_address_ = machine_->memory().add(*init_args_);
+  if (group_args_->size()) group_address_ = machine_->memory().add(*group_args_);
   if (exit_args_->size()) exit_address_ = machine_->memory().add(*exit_args_);
 }
 
@@ -238,8 +246,11 @@ uint64_t BpfPolicy::run(Op op, Task& task, uint64_t second) {
 int BpfPolicy::init() { return int(run(Op::init, {})); }
 
 int BpfPolicy::init_task(Task& task, bool fork) {
-  if (init_address_)
-    put(machine_->memory().own(init_address_, init_args_->size()), init_fork_, fork);
+  if (init_address_) {
+    std::byte* bytes = machine_->memory().own(init_address_, init_args_->size());
+    put(bytes, init_fork_, fork);
+    if (init_group_) put(bytes, init_group_, show(*task.group));
+  }
   return int(run(Op::init_task, task, init_address_));
 }
 
@@ -292,6 +303,45 @@ void BpfPolicy::set_cpumask(Task& task) {
 }
 void BpfPolicy::update_idle(int cpu, bool idle) { run(Op::update_idle, {uint64_t(cpu), idle}); }
 
+Address BpfPolicy::show(Group& group) {
+  if (group.memory) return group.memory;
+  Memory& memory = machine_->memory();
+  // Who only compares its address does not say what it looks like.
+  group.memory =
+      group_->size() ? memory.add(*group_) : memory.add(1, Memory::kReadOnly, "a cgroup");
+  if (group_kn_ && group_node_->size()) {
+    const Address node = memory.add(*group_node_);
+    put(memory.own(node, group_node_->size()), node_id_, group.id);
+    put(memory.own(group.memory, group_->size()), group_kn_, node);
+  }
+  return group.memory;
+}
+
+int BpfPolicy::cgroup_init(Group& group) {
+  if (group_address_)
+    put(machine_->memory().own(group_address_, group_args_->size()), group_weight_, group.weight);
+  return int(run(Op::cgroup_init, {show(group), group_address_}));
+}
+
+void BpfPolicy::cgroup_exit(Group& group) {
+  run(Op::cgroup_exit, {show(group)});
+  machine_->forget(std::exchange(group.memory, 0));
+}
+
+int BpfPolicy::cgroup_prep_move(Task& task, Group& from, Group& to) {
+  return int(run(Op::cgroup_prep_move, {show(task), show(from), show(to)}));
+}
+
+void BpfPolicy::cgroup_move(Task& task, Group& from, Group& to) {
+  run(Op::cgroup_move, {show(task), show(from), show(to)});
+}
+
+Address BpfPolicy::cgroup_from_id(uint64_t id) {
+  for (const auto& group : ext().kernel().groups())
+    if (group->id == id && !group->gone) return show(*group);
+  return 0;
+}
+
 void BpfPolicy::timer(uint64_t which) {
   machine_->fire(which);
   read_back();
@@ -308,6 +358,26 @@ void BpfPolicy::forget(Task& task) {
   std::erase(shown_, &task);
   views_[size_t(task.index + 1)].reset();
   task.memory = 0;
+}
+
+CodePlace BpfPolicy::calling() const {
+  const auto [function, insn] = machine_->last_call();
+  return {int(function), insn};
+}
+
+CodePlace BpfPolicy::entry(Op op) const { return {index_[size_t(op)], 0, int(op)}; }
+
+std::vector<uint64_t> BpfPolicy::variables() const {
+  // Clocks are among the first few; a policy's tables are no business of whoever asks.
+  constexpr size_t kMost = 64;
+  std::vector<uint64_t> words;
+  for (const char* section : {".bss", ".data"}) {
+    const auto bytes = machine_->data(section);
+    words.resize(words.size() + std::min(bytes.size() / 8, kMost));
+    const size_t size = std::min(bytes.size() / 8, kMost) * 8;
+    std::memcpy(words.data() + words.size() - size / 8, bytes.data(), size);
+  }
+  return words;
 }
 
 uint64_t BpfPolicy::now_ns() {

@@ -39,10 +39,18 @@ class BpfPolicy : public Policy, private Services {
   void set_weight(Task& task, uint32_t weight) override;
   void set_cpumask(Task& task) override;
   void update_idle(int cpu, bool idle) override;
+  int cgroup_init(Group& group) override;
+  void cgroup_exit(Group& group) override;
+  int cgroup_prep_move(Task& task, Group& from, Group& to) override;
+  void cgroup_move(Task& task, Group& from, Group& to) override;
   void timer(uint64_t which) override;
   void forget(Task& task) override;
   uint64_t instructions() const override { return machine_->instructions(); }
   uint64_t calls() const override { return calls_; }
+  CodePlace calling() const override;
+  CodePlace entry(Op op) const override;
+  std::vector<uint64_t> variables() const override;
+  bool awaits_user_space() const override { return machine_->awaits_user_space(); }
   Machine& machine() { return *machine_; }
 
  private:
@@ -58,6 +66,8 @@ class BpfPolicy : public Policy, private Services {
   Address show(Task* task) { return task ? show(*task) : 0; }
   void fill(View& view, const Task& task);
   void fill_mask(Address mask, const CpuSet& set);
+  /// The group as the policy sees it.
+  Address show(Group& group);
   /// What the policy wrote into tasks it was shown.
   void read_back(Task& task);
   void read_back();
@@ -75,6 +85,7 @@ class BpfPolicy : public Policy, private Services {
   Address current_task() override;
   uint32_t random() override { return uint32_t(ext().kernel().random().next()); }
   Address task_from_pid(int32_t pid) override;
+  Address cgroup_from_id(uint64_t id) override;
   TaskIdentity identify(Address task) override;
   void timer_start(Address timer, uint64_t after_ns, uint64_t flags) override;
   bool timer_cancel(Address timer) override;
@@ -85,9 +96,9 @@ class BpfPolicy : public Policy, private Services {
   uint32_t cpus_;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Fields> fields_;
-  std::unique_ptr<Shape> init_args_, exit_args_, exit_info_;
-  std::optional<Place> init_fork_, exit_cancelled_;
-  Address init_address_ = 0, exit_address_ = 0;
+  std::unique_ptr<Shape> init_args_, exit_args_, exit_info_, group_, group_node_, group_args_;
+  std::optional<Place> init_fork_, init_group_, exit_cancelled_, group_kn_, node_id_, group_weight_;
+  Address init_address_ = 0, exit_address_ = 0, group_address_ = 0;
   int index_[kOps];
   std::vector<std::unique_ptr<View>> views_;  // by Task::index
   std::vector<Task*> by_slot_;                // of regions

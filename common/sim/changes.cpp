@@ -46,6 +46,28 @@ void Kernel::set_nice(Task& task, int nice) {
   });
 }
 
+void Kernel::move_to(Task& task, Group& group) {
+  Group& from = *task.group;
+  if (&from == &group || !class_.prepare_move(task, from, group)) return;
+  change(task, [&] {
+    task.group = &group;
+    class_.moved(task, from, group);
+  });
+}
+
+void Kernel::remove_group() {
+  const auto left = std::find_if(groups_.begin() + 1, groups_.end(),
+                                 [](const auto& group) { return !group->gone; });
+  if (left == groups_.end()) return;
+  // Who removes one moves its tasks away first.
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    Task& task = *tasks_[i];
+    if (task.group == left->get() && task.state != Task::State::dead) move_to(task, *groups_[0]);
+  }
+  (*left)->gone = true;
+  class_.group_gone(**left);
+}
+
 void Kernel::kill(Task& task) {
   task.killed = true;
   if (task.state == Task::State::sleeping) {
@@ -127,17 +149,35 @@ void Kernel::disturb_one(const std::string& what, Task& victim) {
     set_nice(victim, int(random_.below(30)) - 10);
   } else if (what == "kill") {
     kill(victim);
+  } else if (what == "move") {
+    Group& group = *groups_[random_.below(groups_.size())];
+    if (!group.gone) move_to(victim, group);
   } else {
     to_realtime(victim);
     at(now_ + 3 * kMs + random_.below(3 * kMs), Event::Kind::restore, victim.index);
   }
 }
 
+void Kernel::drain() {
+  draining_ = true;
+  const auto& programs = setup_.workload->programs;
+  for (size_t i = 0; i < programs.size(); ++i) {
+    const TaskModel& model = *programs[i].model;
+    if (!model.started || model.background || model.present) continue;
+    live_ -= model.count * (model.each_cpu ? nr_cpus() : 1) - started_[i];
+  }
+  for (size_t i = 0; i < tasks_.size(); ++i)
+    if (Task& task = *tasks_[i]; !task.background && task.state != Task::State::dead) kill(task);
+}
+
 void Kernel::disturb(const Event& event) {
+  if (draining_) return;
   const Disturbance& one = setup_.workload->model.disturbances[size_t(event.id)];
   int64_t& done = disturbed_[size_t(event.id)];
   if (one.what == "hog") {
     start_hog();
+  } else if (one.what == "ungroup") {
+    remove_group();
   } else {
     std::vector<Task*> victims;
     for (const auto& task : tasks_)

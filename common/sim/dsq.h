@@ -33,6 +33,12 @@ struct Dsq {
   Time lock_window = 0;  ///< how often that was, lately: a window's start,
   uint32_t lock_taken = 0, lock_taken_before = 0;  ///< in it, and in the one before
   Time drained_at = 0;                             ///< when a task was last taken from it to run
+  uint64_t looked_round = 0;     ///< the dispatch that last tried to take one, by their count
+  bool filled_unlooked = false;  ///< many have not, and still tasks are put there
+  Time peeked_at = 0;
+  std::vector<Time> looked_at;  ///< when each CPU last tried to take one; empty: none ever did
+  /// When a CPU that could have run one of its tasks found nothing to run, and had not looked here.
+  Time passed_by_at = 0;
 
   void push(Task& task, bool at_head);
   void insert(Task& task, uint64_t vtime);

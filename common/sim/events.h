@@ -25,6 +25,7 @@ struct Event {
     watchdog,
     look,   ///< for tasks that wait beside idle CPUs
     timer,  ///< a policy's timer `id`
+    drain,  ///< nothing new is to happen
     end,
   };
   Time at;

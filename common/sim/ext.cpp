@@ -14,7 +14,10 @@ namespace {
 // The kernel's ENQUEUE_ and DEQUEUE_ bits that are the same in all releases.
 constexpr uint64_t kWakeup = 1, kSleep = 1, kRestore = 2, kSave = 2, kNoClock = 8;
 constexpr uint64_t kEnqPreempt = uint64_t{1} << 32, kEnqLast = uint64_t{1} << 41;
+constexpr uint64_t kEnqReenq = uint64_t{1} << 40;
 constexpr int kMaxRounds = 32;
+constexpr uint64_t kUnlooked = 32;
+constexpr unsigned kMaxReturns = 256;
 
 }  // namespace
 
@@ -62,7 +65,8 @@ int Ext::select_cpu(Task& task, uint64_t wake_flags) {
   direct_task_ = nullptr;
   task.ext.selected_cpu = cpu;
   if (exit_ || (cpu >= 0 && cpu < kernel_->nr_cpus())) return cpu;
-  end(kExitError, 0, fmt::format("invalid CPU {} from ops.select_cpu()", cpu), &task);
+  end(kExitError, 0, fmt::format("invalid CPU {} from ops.select_cpu()", cpu), &task,
+      Cause{.place = policy_.entry(Op::select_cpu)});
   return prev;
 }
 
@@ -98,12 +102,14 @@ void Ext::do_enqueue(Cpu& cpu, Task& task, uint64_t flags, int sticky) {
     return to_dsq(global_of(task), task, flags);
   }
   ++decisions_;
+  evidence_.wakeups += (flags & kWakeup) != 0;
   ext.qseq = ++qseq_;
   ext.state = ExtEntity::State::queueing;
   direct_task_ = &task;
   call(Op::enqueue, &task, [&] { policy_.enqueue(task, flags); });
   direct_task_ = nullptr;
   if (ext.direct_dsq != kNoDsq) return direct(cpu, task, flags);
+  ext.put = policy_.entry(Op::enqueue);
   ext.state = ExtEntity::State::queued;
   ext.held_since = kernel_->local_now();
   if (custody_) ext.flags |= ExtEntity::kInCustody;
@@ -127,7 +133,7 @@ void Ext::to_local(int to, Task& task, uint64_t flags) {
             ? fmt::format("SCX_DSQ_LOCAL[_ON] cannot move migration disabled {} from CPU {} to {}",
                           label(task), task.cpu, to)
             : fmt::format("SCX_DSQ_LOCAL[_ON] target CPU {} not allowed for {}", to, label(task)),
-        &task);
+        &task, Cause{.place = task.ext.put});
     return to_dsq(global_of(task), task, flags);
   }
   if (task.cpu != to) {
@@ -142,25 +148,27 @@ void Ext::to_dsq(Dsq& queue, Task& task, uint64_t flags) {
   ExtEntity& ext = task.ext;
   Dsq* dsq = &queue;
   if (dsq->destroyed) {
-    end(kExitError, 0, "attempting to dispatch to a destroyed dsq", &task);
+    end(kExitError, 0, "attempting to dispatch to a destroyed dsq", &task, Cause{.place = ext.put});
     dsq = &global_of(task);
   }
   if (dsq->cpu < 0) lock(*dsq);
   bool ordered = flags & kEnqOrdered;
   const bool builtin = dsq->id & kDsqBuiltin;
   if (ordered && builtin) {
-    end(kExitError, 0, "cannot use vtime ordering for built-in DSQs", &task);
+    end(kExitError, 0, "cannot use vtime ordering for built-in DSQs", &task,
+        Cause{.place = ext.put});
     ordered = false;
   }
   if (dsq->head && ordered == dsq->tree.empty())
     end(kExitError, 0,
         fmt::format("DSQ ID {:#018x} already had {}-enqueued tasks", dsq->id,
                     ordered ? "FIFO" : "PRIQ"),
-        &task);
+        &task, Cause{.place = ext.put});
   if (exit_ && dsq->head) ordered = !dsq->tree.empty();  // the run is over; keep the queue whole
   ext.direct_dsq = kNoDsq;
   ext.direct_flags = 0;
   ext.state = ExtEntity::State::none;
+  if (rounds_ > dsq->looked_round + kUnlooked) dsq->filled_unlooked = true;
   if (builtin)
     out_of_custody(task, 0);
   else if (custody_)
@@ -171,13 +179,34 @@ void Ext::to_dsq(Dsq& queue, Task& task, uint64_t flags) {
     dsq->push(task, flags & (bits_.head | kEnqPreempt));
   if (dsq->cpu < 0) return;
   Cpu& cpu = kernel_->cpu(dsq->cpu);
+  if (!runs_at_once(cpu, task, flags)) return give_back(cpu, task);
   if (!cpu.curr) {
     kernel_->reschedule(cpu);
   } else if ((flags & kEnqPreempt) && cpu.curr != &task && !cpu.curr->rt) {
     kernel_->settle(cpu);
+    if (flags & kWakeup) note_cut_short(*cpu.curr, task);
     cpu.curr->ext.slice = 0;
     kernel_->reschedule(cpu);
   }
+}
+
+bool Ext::runs_at_once(const Cpu& cpu, const Task& task, uint64_t flags) const {
+  if (!custody_ || !(flags & kEnqImmed)) return true;
+  const bool first = local_[size_t(cpu.id)].nr == 1 || (flags & kEnqPreempt);
+  const bool leaving = !cpu.curr || cpu.curr->state != Task::State::runnable || !cpu.curr->on_rq;
+  return first && (leaving || cpu.curr == &task || (flags & kEnqPreempt));
+}
+
+void Ext::give_back(Cpu& cpu, Task& task) {
+  count("REENQ_IMMED");
+  task.ext.dsq->unlink(task);
+  if (++task.ext.returned > kMaxReturns) {
+    end(kExitErrorReenq, 0,
+        fmt::format("{} reenqueued {} times without running", label(task), task.ext.returned),
+        &task, Cause{"SCX056", task.ext.put});
+    return to_dsq(global_of(task), task, 0);
+  }
+  do_enqueue(cpu, task, kEnqReenq, -1);
 }
 
 void Ext::out_of_custody(Task& task, uint64_t flags) {
@@ -194,13 +223,14 @@ void Ext::dequeue(Cpu& cpu, Task& task, const Move& move) {
   else if (ext.state == ExtEntity::State::queued && ops_[Op::dequeue])
     call(Op::dequeue, &task, [&] { policy_.dequeue(task, flags); });
   ext.state = ExtEntity::State::none;
-  if (kernel_->runs(task) && ops_[Op::stopping])
-    call(Op::stopping, &task, [&] { policy_.stopping(task, false); });
+  if (kernel_->runs(task)) stopped(task, false);
   if (!move.migrating && ops_[Op::quiescent])
     call(Op::quiescent, &task, [&] { policy_.quiescent(task, flags); });
   ext.flags &= ~ExtEntity::kQueued;
   --cpu.nr_running;
-  if (ext.dsq) ext.dsq->unlink(task);
+  if (!ext.dsq) return;
+  if (move.change && !(ext.dsq->id & kDsqBuiltin)) evidence_.taken_off_at = kernel_->local_now();
+  ext.dsq->unlink(task);
 }
 
 Task* Ext::pick(Cpu& cpu, Task* prev) {
@@ -214,6 +244,11 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
   bool found = local.nr || consume_global();
   if (!found && ops_[Op::dispatch]) {
     int rounds = kMaxRounds;
+    const Time since = kernel_->local_now();
+    const uint64_t left = prev ? prev->ext.slice : 0;
+    evidence_.dispatch_at[size_t(cpu.id)] = since;
+    peeked_.clear();
+    ++rounds_;
     do {
       dispatched_ = 0;
       dispatching_ = cpu.id;
@@ -221,6 +256,7 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
       call(Op::dispatch, prev, [&] { policy_.dispatch(cpu.id, prev); });
       flush();
       dispatching_ = -1;
+      if (prev && !prev_runnable && prev->ext.slice > left) evidence_.served_leaving_at = since;
       if (exit_) return nullptr;
       if (keeps()) return prev;
       found = local.nr || consume_global();
@@ -229,6 +265,7 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
         break;
       }
     } while (!found && dispatched_);
+    if (!found) note_passed_by(cpu, since);
   }
   if (!found && prev_runnable && !(ops_.flags & kOpsEnqLast)) {
     count("DISPATCH_KEEP_LAST");
@@ -245,6 +282,7 @@ bool Ext::may_run_on(const Task& task, int cpu) const {
 }
 
 bool Ext::consume(Cpu& cpu, Dsq& dsq) {
+  note_look(dsq, cpu.id);
   if (!dsq.head) return false;
   lock(dsq);
   for (Task* task = dsq.head; task; task = task->ext.after) {
@@ -257,19 +295,35 @@ bool Ext::consume(Cpu& cpu, Dsq& dsq) {
   return false;
 }
 
+void Ext::stopped(Task& task, bool runnable) {
+  if (!ops_[Op::stopping]) return;
+  const uint64_t before = task.ext.dsq_vtime;
+  call(Op::stopping, &task, [&] { policy_.stopping(task, runnable); });
+  note_charge(task, before);
+}
+
 void Ext::put_prev(Cpu& cpu, Task& prev, Next next) {
-  if (ops_[Op::stopping]) call(Op::stopping, &prev, [&] { policy_.stopping(prev, true); });
+  stopped(prev, true);
   set_runnable(prev);
   // With time left it was pushed aside by a higher class, and goes on after it.
   if (prev.ext.slice) return to_dsq(local_[size_t(cpu.id)], prev, bits_.head);
   do_enqueue(cpu, prev, next == Next::idle ? kEnqLast : 0, -1);
+  // What the last task's enqueue put on this very CPU is seen before the CPU sleeps.
+  if (next == Next::idle && local_[size_t(cpu.id)].head) kernel_->reschedule(cpu);
 }
 
 void Ext::set_next(Cpu& cpu, Task& next) {
   (void)cpu;
   ExtEntity& ext = next.ext;
   if (ext.dsq) ext.dsq->unlink(next);
-  if (ops_[Op::running]) call(Op::running, &next, [&] { policy_.running(next); });
+  ext.ran_from = next.sum_exec;
+  ext.returned = 0;
+  if (int64_t(ext.dsq_vtime - furthest_vtime_) > 0) furthest_vtime_ = ext.dsq_vtime;
+  if (ops_[Op::running]) {
+    const auto before = evidence_.orders ? policy_.variables() : std::vector<uint64_t>();
+    call(Op::running, &next, [&] { policy_.running(next); });
+    note_clocks(next, before);
+  }
   ext.reset_runnable_at = true;
 }
 

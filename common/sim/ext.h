@@ -12,6 +12,7 @@
 
 #include "interp/facts.h"
 #include "sim/dsq.h"
+#include "sim/evidence.h"
 #include "sim/idle.h"
 #include "sim/kernel.h"
 #include "sim/policy.h"
@@ -26,6 +27,7 @@ enum ExitKind : int {
   kExitError = 1024,
   kExitErrorBpf = 1025,
   kExitErrorStall = 1026,
+  kExitErrorReenq = 1027,
 };
 
 /// sched_ext_ops.flags.
@@ -35,6 +37,7 @@ enum OpsFlag : uint64_t {
   kOpsEnqExiting = 4,
   kOpsEnqMigrationDisabled = 0x10,
   kOpsBuiltinIdlePerNode = 0x40,
+  kOpsAlwaysEnqImmed = 0x80,
 };
 
 constexpr uint64_t kDsqBuiltin = uint64_t{1} << 63, kDsqLocalOn = uint64_t{3} << 62,
@@ -70,9 +73,14 @@ class Ext : public SchedClass {
   void set_weight(Task& task) override;
   void leave(Task& task) override;
   void join(Task& task) override;
+  void group_gone(Group& group) override;
+  bool prepare_move(Task& task, Group& from, Group& to) override;
+  void moved(Task& task, Group& from, Group& to) override;
+  void waits_in_circle(int cpu, int other) override;
   void timer(int id, uint64_t argument) override;
   void kick(Cpu& cpu, uint64_t flags) override;
   void watchdog() override;
+  void waits_too_long(Task& task, Time waited, bool idle) override;
 
   // What policies call; the names are the kfuncs' without scx_bpf_.
   bool dsq_insert(Task& task, uint64_t dsq, uint64_t slice, uint64_t flags);
@@ -95,7 +103,9 @@ class Ext : public SchedClass {
   const IdleMasks* idle_masks();  ///< aborts and is null when the policy tracks them itself
   void kick_cpu(int cpu, uint64_t flags);
   bool valid_cpu(int cpu);  ///< aborts if it is none
-  void end(int kind, int64_t code, const std::string& message, Task* task = nullptr);
+  /// `cause`: if it is not the call that is being made.
+  void end(int kind, int64_t code, const std::string& message, Task* task = nullptr,
+           std::optional<Cause> cause = {});
   void start_timer(uint64_t which, Time after);
 
   const std::vector<Violation>& violations() const { return violations_; }
@@ -103,6 +113,7 @@ class Ext : public SchedClass {
   const std::string& unmodelled() const { return unmodelled_; }
   const std::map<std::string, int64_t>& events() const { return events_; }
   uint64_t decisions() const { return decisions_; }
+  const Evidence& evidence() const { return evidence_; }
   bool holds(const Task& task) const { return task.ext.state == ExtEntity::State::queued; }
   /// Where a waiting task is, for people.
   std::string whereabouts(const Task& task);
@@ -120,6 +131,17 @@ class Ext : public SchedClass {
     uint64_t head, special, initial, migrated, cpu_selected, sched_change;
   };
 
+  CodePlace calling() const;
+  void violate(const char* rule, const std::string& message, Task* task, const Cause& cause);
+  // ext_causes.cpp
+  Cause cause_of_wait(const Task& task, Time since) const;
+  Cause cause_of_order(const Task& task) const;
+  void note_passed_by(const Cpu& cpu, Time since);
+  void note_charge(const Task& task, uint64_t vtime_before);
+  void note_clocks(const Task& task, const std::vector<uint64_t>& before);
+  void note_cut_short(const Task& running, const Task& woken);
+  int claimed(int cpu);
+  void note_look(Dsq& dsq, int cpu);
   template <class Work>
   auto call(Op op, Task* task, Work&& work) -> decltype(work());
   uint64_t enqueue_bits(const Move& move) const;
@@ -127,6 +149,8 @@ class Ext : public SchedClass {
   void do_enqueue(Cpu& cpu, Task& task, uint64_t flags, int sticky);
   void to_dsq(Dsq& dsq, Task& task, uint64_t flags);
   void to_local(int cpu, Task& task, uint64_t flags);
+  bool runs_at_once(const Cpu& cpu, const Task& task, uint64_t flags) const;
+  void give_back(Cpu& cpu, Task& task);
   void direct(Cpu& cpu, Task& task, uint64_t flags);
   Dsq& resolve(uint64_t dsq, int cpu, Task& task);
   Dsq& global_of(const Task& task);
@@ -139,6 +163,7 @@ class Ext : public SchedClass {
   void enable(Task& task);
   bool init_task(Task& task, bool fork);
   void refill(Task& task);
+  void stopped(Task& task, bool runnable);
   void lock(Dsq& dsq);
   bool tracks_idle() const;
   void count(const char* event) { ++events_[event]; }
@@ -167,6 +192,11 @@ class Ext : public SchedClass {
   std::optional<ExitInfo> exit_;
   std::string unmodelled_;
   std::vector<Violation> violations_;
+  Evidence evidence_;
+  std::set<uint64_t> peeked_;    ///< by the dispatch that is running
+  CpuSet claimed_;               ///< by the callback that is running
+  uint64_t furthest_vtime_ = 0;  ///< of all tasks that ran
+  uint64_t rounds_ = 0;          ///< calls of dispatch
   std::map<std::string, int64_t> events_;
 };
 

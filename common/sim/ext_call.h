@@ -9,14 +9,18 @@ namespace schedcp::sim {
 
 /// Internal bits of enqueue flags, which a policy may not pass.
 constexpr uint64_t kEnqInternal = uint64_t{0xff} << 56, kEnqOrdered = uint64_t{1} << 57;
+/// SCX_ENQ_IMMED, from 7.1: run at once, or come back.
+constexpr uint64_t kEnqImmed = uint64_t{1} << 33;
 
 /// Calls the policy: what it computes takes time here. A fault of its code, and what is not
 /// modelled, end the run. After the end nothing is called.
 template <class Work>
 auto Ext::call(Op op, Task* task, Work&& work) -> decltype(work()) {
   using Result = decltype(work());
-  if (exit_ && op != Op::exit && op != Op::exit_task && op != Op::disable) return Result();
+  if (exit_ && op != Op::exit && op != Op::exit_task && op != Op::cgroup_exit && op != Op::disable)
+    return Result();
   const auto before_op = std::exchange(op_, op);
+  if (!before_op) claimed_ = {};
   Task* const before_task = std::exchange(op_task_, task);
   struct Restore {
     Ext& ext;

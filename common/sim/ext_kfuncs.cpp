@@ -42,7 +42,11 @@ Dsq& Ext::resolve(uint64_t dsq, int cpu, Task& task) {
   // A queue that was destroyed in between is one that is not there.
   std::string message = fmt::format("non-existent DSQ {:#x}", dsq);
   if (!facts_.at_least(6, 13)) message += " for " + label(task);
-  end(kExitError, 0, message, &task);
+  const auto& groups = kernel_->groups();
+  const bool of_group = std::any_of(groups.begin(), groups.end(), [&](const auto& group) {
+    return group->gone && group->id == dsq;
+  });
+  end(kExitError, 0, message, &task, Cause{of_group ? "SCX058" : "sim", task.ext.put});
   return global_of(task);
 }
 
@@ -55,6 +59,13 @@ bool Ext::valid_cpu(int cpu) {
 bool Ext::commit(Task& task, uint64_t dsq, uint64_t flags) {
   if (exit_) return false;
   ExtEntity& ext = task.ext;
+  ext.put = calling();
+  const bool local = dsq == kDsqLocal || (dsq & kDsqLocalOn) == kDsqLocalOn;
+  if (local && (ops_.flags & kOpsAlwaysEnqImmed)) flags |= kEnqImmed;
+  if (custody_ && (flags & kEnqImmed) && !local) {
+    end(kExitError, 0, fmt::format("SCX_ENQ_IMMED on a non-local DSQ {:#x}", dsq), &task);
+    return false;
+  }
   if (direct_task_) {
     if (&task != direct_task_) {
       end(kExitError, 0,
@@ -102,6 +113,13 @@ bool Ext::dsq_insert_vtime(Task& task, uint64_t dsq, uint64_t slice, uint64_t vt
   }
   task.ext.slice = slice ? slice : std::max<uint64_t>(task.ext.slice, 1);
   task.ext.dsq_vtime = vtime;
+  evidence_.orders = true;
+  const auto behind = int64_t(furthest_vtime_ - vtime);
+  if (behind > int64_t(evidence_.credit)) {
+    evidence_.credit = uint64_t(behind);
+    evidence_.credit_from_zero = vtime == 0 && task.sum_exec == 0;
+    evidence_.credit_at = calling();
+  }
   return commit(task, dsq, flags | kEnqOrdered);
 }
 
@@ -159,6 +177,7 @@ bool Ext::dsq_move(DsqIterator& from, Task& task, uint64_t id, uint64_t flags, b
   if (task.ext.dsq != from.dsq || task.ext.seq > from.seq) return false;
   Dsq& dsq = resolve(id, dispatching_ >= 0 ? dispatching_ : kernel_->here(), task);
   if (exit_) return false;
+  task.ext.put = calling();
   if (dsq.cpu >= 0 && task.cpu != dsq.cpu && !may_run_on(task, dsq.cpu)) {
     to_local(dsq.cpu, task, flags);  // says what is wrong
     return false;
@@ -211,9 +230,14 @@ Task* Ext::dsq_peek(uint64_t id) {
     end(kExitError, 0, "peek disallowed on builtin DSQ");
     return nullptr;
   }
-  const Dsq* dsq = user_dsq(id);
-  if (!dsq) end(kExitError, 0, "peek on non-existent DSQ");
-  return dsq ? dsq->head : nullptr;
+  Dsq* dsq = user_dsq(id);
+  if (!dsq) {
+    end(kExitError, 0, "peek on non-existent DSQ");
+    return nullptr;
+  }
+  dsq->peeked_at = kernel_->local_now();
+  if (dispatching_ >= 0 && !peeked_.insert(id).second) evidence_.peeked_twice = calling();
+  return dsq->head;
 }
 
 bool Ext::tracks_idle() const {
@@ -224,6 +248,11 @@ const IdleMasks* Ext::idle_masks() {
   if (tracks_idle()) return idle_.get();
   end(kExitError, 0, "built-in idle tracking is disabled");
   return nullptr;
+}
+
+int Ext::claimed(int cpu) {
+  if (cpu >= 0) claimed_.add(cpu);
+  return cpu;
 }
 
 int Ext::select_cpu_dfl(Task& task, int prev, uint64_t wake_flags, bool& idle) {
@@ -238,7 +267,7 @@ int Ext::select_cpu_dfl(Task& task, int prev, uint64_t wake_flags, bool& idle) {
                                  .waker_exits = waker && (waker->flags & kPfExiting),
                                  .local_empty = local_[size_t(here)].nr == 0};
   const bool all = task.allowed_count == kernel_->nr_cpus() && !task.migration_disabled;
-  const int cpu = idle_->choose(task.usable(), all, choice);
+  const int cpu = claimed(idle_->choose(task.usable(), all, choice));
   idle = cpu >= 0;
   return idle ? cpu : prev;
 }
@@ -253,19 +282,19 @@ int Ext::select_cpu_and(Task& task, int prev, uint64_t wake_flags, const CpuSet&
                                  .sync = waker && (wake_flags & 0x10),
                                  .waker_exits = waker && (waker->flags & kPfExiting),
                                  .local_empty = local_[size_t(here)].nr == 0};
-  const int cpu = idle_->choose(allowed, allowed == kernel_->topology().all, choice);
+  const int cpu = claimed(idle_->choose(allowed, allowed == kernel_->topology().all, choice));
   return cpu >= 0 ? cpu : -kEbusy;
 }
 
 int Ext::pick_idle_cpu(const CpuSet& among, uint64_t flags) {
   if (!idle_masks()) return -kEbusy;
-  const int cpu = idle_->pick(among, flags & kPickCore, kernel_->here());
+  const int cpu = claimed(idle_->pick(among, flags & kPickCore, kernel_->here()));
   return cpu >= 0 ? cpu : -kEbusy;
 }
 
 int Ext::pick_any_cpu(const CpuSet& among, uint64_t flags) {
   if (tracks_idle()) {
-    const int idle = idle_->pick(among, flags & kPickCore, kernel_->here());
+    const int idle = claimed(idle_->pick(among, flags & kPickCore, kernel_->here()));
     if (idle >= 0) return idle;
   }
   const int cpu = among.next_round(int(kernel_->random().below(uint64_t(kernel_->nr_cpus()))) - 1);
@@ -273,7 +302,7 @@ int Ext::pick_any_cpu(const CpuSet& among, uint64_t flags) {
 }
 
 bool Ext::test_and_clear_cpu_idle(int cpu) {
-  return valid_cpu(cpu) && idle_masks() && idle_->claim(cpu);
+  return valid_cpu(cpu) && idle_masks() && idle_->claim(cpu) && claimed(cpu) >= 0;
 }
 
 void Ext::kick_cpu(int id, uint64_t flags) {
@@ -281,13 +310,21 @@ void Ext::kick_cpu(int id, uint64_t flags) {
   if ((flags & kKickIdle) && (flags & (kKickPreempt | kKickWait)))
     return end(kExitError, 0, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE");
   Cpu& cpu = kernel_->cpu(id);
+  if ((flags & kKickIdle) && !claimed_.has(id)) {
+    ++evidence_.idle_kicks;
+    evidence_.idle_kicks_heard += !cpu.curr;
+    evidence_.idle_kick_at = calling();
+  }
   if ((flags & kKickIdle) && cpu.curr) return;
+  if ((flags & kKickPreempt) && cpu.curr && op_task_ && op_ == Op::enqueue)
+    note_cut_short(*cpu.curr, *op_task_);
   const KernelCosts& costs = kernel_->costs();
   const double delay = costs.ipi_ns + (cpu.curr ? 0 : costs.idle_exit_ns);
   kernel_->after(Time(delay * (0.9 + 0.2 * kernel_->random().unit())), Event::Kind::kick, id,
                  flags);
-  // Who waits does so until the other CPU has passed through its scheduler.
-  if ((flags & kKickWait) && id != kernel_->here()) kernel_->spend(delay + costs.switch_ns);
+  if (!(flags & kKickWait) || id == kernel_->here()) return;
+  evidence_.wait_kick_at = calling();
+  kernel_->wait_for(id);
 }
 
 void Ext::kick(Cpu& cpu, uint64_t flags) {
@@ -307,6 +344,7 @@ void Ext::timer(int, uint64_t which) {
   const auto found = timers_.find(which);
   if (exit_ || found == timers_.end() || found->second != kernel_->now()) return;
   timers_.erase(found);
+  evidence_.timer_at = kernel_->now();
   call(Op::timer, nullptr, [&] { policy_.timer(which); });
 }
 

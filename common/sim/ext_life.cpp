@@ -24,6 +24,8 @@ const char* reason_of(int kind) {
       return "scx_bpf_error";
     case kExitErrorStall:
       return "runnable task stall";
+    case kExitErrorReenq:
+      return "reenqueue limit";
     default:
       return "runtime error";
   }
@@ -33,9 +35,11 @@ const char* reason_of(int kind) {
 
 std::string_view name_of(Op op) {
   static constexpr std::string_view names[] = {
-      "select_cpu", "enqueue",   "dequeue", "dispatch",   "tick",        "runnable",    "running",
-      "stopping",   "quiescent", "yield",   "set_weight", "set_cpumask", "update_idle", "init_task",
-      "exit_task",  "enable",    "disable", "init",       "exit",        "timer"};
+      "select_cpu",  "enqueue",          "dequeue",     "dispatch",  "tick",
+      "runnable",    "running",          "stopping",    "quiescent", "yield",
+      "set_weight",  "set_cpumask",      "update_idle", "init_task", "exit_task",
+      "enable",      "disable",          "init",        "exit",      "cgroup_init",
+      "cgroup_exit", "cgroup_prep_move", "cgroup_move", "timer"};
   static_assert(std::size(names) == kOps);
   return names[size_t(op)];
 }
@@ -77,16 +81,26 @@ void Ext::bind(Kernel& kernel) {
   }
   global_ = std::vector<Dsq>(topology.nodes.size());
   for (auto& dsq : global_) dsq.id = kDsqGlobal;
+  evidence_.dispatch_at.resize(local_.size());
   policy_.attach(*this);
 }
 
 bool Ext::load() {
   if (ops_[Op::init]) {
     const int error = call(Op::init, nullptr, [&] { return policy_.init(); });
-    if (error < 0) end(kExitError, error, fmt::format("ops.init() failed ({})", error));
+    if (error < 0)
+      end(kExitError, error, fmt::format("ops.init() failed ({})", error), nullptr,
+          Cause{.place = policy_.entry(Op::init)});
   }
   if (!exit_ && (ops_.flags & kOpsEnqLast) && !ops_[Op::enqueue])
     end(kExitError, 0, "SCX_OPS_ENQ_LAST requires ops.enqueue() to be implemented");
+  for (const auto& group : kernel_->groups()) {
+    if (!ops_[Op::cgroup_init] || exit_) break;
+    const int error = call(Op::cgroup_init, nullptr, [&] { return policy_.cgroup_init(*group); });
+    if (error)
+      end(kExitError, error, fmt::format("ops.cgroup_init() failed ({})", error), nullptr,
+          Cause{.place = policy_.entry(Op::cgroup_init)});
+  }
   for (const auto& task : kernel_->tasks())
     if (!exit_ && !init_task(*task, false)) break;
   for (const auto& task : kernel_->tasks()) {
@@ -108,20 +122,16 @@ bool Ext::init_task(Task& task, bool fork) {
     error = call(Op::init_task, &task, [&] { return policy_.init_task(task, fork); });
   if (exit_) return false;
   if (error > 0 || error < -kMaxErrno) {
-    end(kExitError, 0, fmt::format("ops.init_task() returned an invalid errno {}", error), &task);
+    end(kExitError, 0, fmt::format("ops.init_task() returned an invalid errno {}", error), &task,
+        Cause{.place = policy_.entry(Op::init_task)});
   } else if (error && !fork) {
     end(kExitError, error, fmt::format("ops.init_task() failed ({}) for {}", error, label(task)),
-        &task);
+        &task, Cause{.place = policy_.entry(Op::init_task)});
   } else if (error) {
     // No end of the policy, but nobody can start anything any more.
-    Violation& found = violations_.emplace_back();
-    found.rule = "lost";
-    found.at_ms = double(kernel_->now()) / double(kMs);
-    found.message =
-        fmt::format("ops.init_task() failed ({}) for {}: fork fails", error, label(task));
-    found.callback = "init_task";
-    found.task = label(task);
-    kernel_->stop();
+    violate("lost",
+            fmt::format("ops.init_task() failed ({}) for {}: fork fails", error, label(task)),
+            &task, Cause{.place = policy_.entry(Op::init_task)});
   }
   task.ext.initialised = !error;
   return !error && !exit_;
@@ -170,6 +180,31 @@ void Ext::set_weight(Task& task) {
     call(Op::set_weight, &task, [&] { policy_.set_weight(task, task.ext.weight); });
 }
 
+void Ext::group_gone(Group& group) {
+  evidence_.group_at = kernel_->local_now();
+  if (ops_[Op::cgroup_exit]) call(Op::cgroup_exit, nullptr, [&] { policy_.cgroup_exit(group); });
+}
+
+bool Ext::prepare_move(Task& task, Group& from, Group& to) {
+  if (!ops_[Op::cgroup_prep_move]) return true;
+  return call(Op::cgroup_prep_move, &task,
+              [&] { return policy_.cgroup_prep_move(task, from, to); }) == 0;
+}
+
+void Ext::moved(Task& task, Group& from, Group& to) {
+  evidence_.group_at = kernel_->local_now();
+  if (ops_[Op::cgroup_move])
+    call(Op::cgroup_move, &task, [&] { policy_.cgroup_move(task, from, to); });
+}
+
+void Ext::waits_in_circle(int cpu, int other) {
+  end(kExitErrorStall, 0,
+      fmt::format(
+          "CPUs {} and {} wait for ever, each for the other to answer its kick (SCX_KICK_WAIT)",
+          cpu, other),
+      nullptr, Cause{"SCX052", evidence_.wait_kick_at});
+}
+
 void Ext::watchdog() {
   const Time now = kernel_->now(), timeout = timeout_ms_ * kMs;
   for (const auto& task : kernel_->tasks()) {
@@ -177,9 +212,9 @@ void Ext::watchdog() {
     if (now <= task->ext.runnable_at + timeout) continue;
     const double waited = double(now - task->ext.runnable_at) / double(kSecond);
     const std::string where = whereabouts(*task);
-    end(kExitErrorStall, 0, fmt::format("{} failed to run for {:.3f}s", label(*task), waited),
-        task.get());
-    violations_.back().message += ": " + where;
+    end(kExitErrorStall, 0,
+        fmt::format("{} failed to run for {:.3f}s: {}", label(*task), waited, where), task.get(),
+        cause_of_wait(*task, task->ext.runnable_at));
     return;
   }
   kernel_->after(timeout / 2, Event::Kind::watchdog);
@@ -207,20 +242,40 @@ std::string Ext::whereabouts(const Task& task) {
                      which, dsq->nr - 1, ms(dsq->drained_at));
 }
 
-void Ext::end(int kind, int64_t code, const std::string& message, Task* task) {
+CodePlace Ext::calling() const {
+  CodePlace place = policy_.calling();
+  if (op_) place.op = int(*op_);
+  return place;
+}
+
+void Ext::violate(const char* rule, const std::string& message, Task* task, const Cause& cause) {
+  Violation& found = violations_.emplace_back();
+  found.rule = rule;
+  found.at_ms = double(kernel_->now()) / double(kMs);
+  found.message = message;
+  if (cause.place.op >= 0) found.callback = std::string(name_of(Op(cause.place.op)));
+  found.cpu = kernel_->here();
+  if (task) found.task = label(*task);
+  if (!evidence_.cause) evidence_.cause = cause;
+  kernel_->stop();
+}
+
+void Ext::end(int kind, int64_t code, const std::string& message, Task* task,
+              std::optional<Cause> cause) {
   if (exit_) return;
   exit_ = ExitInfo{kind, code, reason_of(kind), message};
   kernel_->stop();
   if (kind < kExitError) return;
-  Violation& found = violations_.emplace_back();
-  found.rule = kind == kExitErrorStall ? "stall" : "abort";
-  found.at_ms = double(kernel_->now()) / double(kMs);
-  found.message = message;
-  found.exit_kind = kind;
-  if (op_) found.callback = std::string(name_of(*op_));
-  found.cpu = kernel_->here();
-  if (!task) task = op_task_;
-  if (task) found.task = label(*task);
+  if (!cause) cause = Cause{.place = op_ ? calling() : CodePlace()};
+  violate(kind == kExitErrorStall ? "stall" : "abort", message, task ? task : op_task_, *cause);
+  violations_.back().exit_kind = kind;
+}
+
+void Ext::waits_too_long(Task& task, Time waited, bool idle) {
+  violate("starved",
+          fmt::format("{} waits for {:.0f} ms{}: {}", label(task), double(waited) / double(kMs),
+                      idle ? " beside an idle CPU that it may use" : "", whereabouts(task)),
+          &task, cause_of_wait(task, task.stats.waiting_since));
 }
 
 void Ext::unload() {
@@ -235,6 +290,9 @@ void Ext::unload() {
       call(Op::exit_task, task.get(), [&] { policy_.exit_task(*task, false); });
     task->ext.initialised = false;
   }
+  for (const auto& group : kernel_->groups())
+    if (ops_[Op::cgroup_exit] && !group->gone)
+      call(Op::cgroup_exit, nullptr, [&] { policy_.cgroup_exit(*group); });
   if (ops_[Op::exit]) call(Op::exit, nullptr, [&] { policy_.exit(*exit_); });
 }
 

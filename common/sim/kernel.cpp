@@ -20,6 +20,12 @@ Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
     cpus_[size_t(i)].id = i;
     cpus_[size_t(i)].speed = uint64_t(topology.cpus[size_t(i)].speed * 1024);
   }
+  // Directories' numbers: the root's is 1, and others come as they may.
+  for (const std::string& name : setup.workload->cgroups) {
+    auto& group = *groups_.emplace_back(std::make_unique<Group>());
+    group.id = groups_.size() == 1 ? 1 : 20 + 37 * groups_.size();
+    group.name = name;
+  }
   channels_.resize(setup.workload->places.size());
   started_.resize(setup.workload->programs.size());
   disturbed_.resize(setup.workload->model.disturbances.size());
@@ -57,6 +63,8 @@ void Kernel::run() {
     at(random_.draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
        int(i));
   at(horizon_, Event::Kind::end);
+  if (const double drained = setup_.workload->model.drain_ms; drained > 0)
+    at(horizon_ - std::min(horizon_, Time(drained * double(kMs))), Event::Kind::drain);
   at(kLook, Event::Kind::look);
   for (auto& cpu : cpus_) {
     enter(cpu.id);
@@ -134,8 +142,14 @@ void Kernel::handle(const Event& event) {
       settle(cpu(here_));
       class_.timer(event.id / nr_cpus(), event.argument);
       break;
+    case Kind::drain:
+      enter(0);
+      settle(cpu(here_));
+      drain();
+      break;
     case Kind::look:
       look_for_idle_waits();
+      look_for_long_waits();
       at(now_ + kLook, Kind::look);
       return;
     case Kind::end:
@@ -144,7 +158,21 @@ void Kernel::handle(const Event& event) {
   // Whatever happened may want this CPU, or others by IPI, to choose anew.
   Cpu& mine = cpu(here_);
   while (mine.need_resched && !stopped_) schedule(mine);
+  if (mine.will_wait >= 0) begin_wait(mine);
   arm(mine);
+}
+
+/// A CPU spins with interrupts off until the other passes through its scheduler. One that does so
+/// itself never will.
+void Kernel::begin_wait(Cpu& it) {
+  it.waits_for = std::exchange(it.will_wait, -1);
+  it.waits_from = local_now();
+  for (int at = it.waits_for, left = nr_cpus(); left--; at = cpu(at).waits_for) {
+    const Cpu& other = cpu(at);
+    if (at == it.id) return class_.waits_in_circle(it.id, it.waits_for);
+    if (other.waits_for < 0 || cpu(other.waits_for).passed_at > other.waits_from) break;
+  }
+  spend(costs().ipi_ns + costs().switch_ns);
 }
 
 void Kernel::settle(Cpu& it) {
@@ -183,6 +211,7 @@ void Kernel::reschedule(Cpu& it) {
 void Kernel::schedule(Cpu& it) {
   settle(it);
   it.need_resched = false;
+  it.passed_at = local_now();
   Task* prev = it.curr;
   if (prev && prev->state != Task::State::runnable) {
     const bool gone = prev->state == Task::State::dead;
@@ -269,6 +298,7 @@ void Kernel::began_running(Cpu& it, Task& task) {
                                                   : costs().migrate_far_ns);
   }
   task.last_ran = it.id;
+  stats.beside_idle = 0;
   if (stats.waiting_since == kNever) return;
   const Time waited = from - std::min(from, stats.waiting_since);
   stats.waited += waited;
@@ -343,6 +373,28 @@ void Kernel::look_for_idle_waits() {
     totals_.idle_wait = both;
     totals_.idle_waiter = label(*task);
   }
+}
+
+void Kernel::look_for_long_waits() {
+  if (!setup_.max_wait || stopped_) return;
+  for (const auto& task : tasks_) {
+    if (task->state != Task::State::runnable || task->rt || runs(*task)) continue;
+    // Others come and go there, for a moment each: it is no single stretch of idleness.
+    int& looks = task->stats.beside_idle;
+    looks = any_idle(task->usable()) ? looks + 1 : 0;
+    if (Time(looks) * kLook > setup_.max_idle_wait)
+      return class_.waits_too_long(*task, Time(looks) * kLook, true);
+    const Time since = task->stats.waiting_since;
+    const bool bound = (task->flags & kPfKthread) && task->allowed_count == 1;
+    const Time most = bound ? setup_.max_kthread_wait : setup_.max_wait;
+    if (since < now_ && now_ - since > most)
+      return class_.waits_too_long(*task, now_ - since, false);
+  }
+}
+
+bool Kernel::any_idle(const CpuSet& among) const {
+  return std::any_of(cpus_.begin(), cpus_.end(),
+                     [&](const Cpu& it) { return !it.curr && among.has(it.id); });
 }
 
 void Kernel::finish(Time end) {

@@ -33,6 +33,10 @@ struct Cpu {
   std::deque<Task*> rt;  ///< runnable tasks of a higher class
   Time busy = 0, idle = 0, overhead = 0;
   uint64_t nr_running = 0;  ///< tasks of our class on its run queue
+  Time passed_at = 0;       ///< when it last went through the scheduler
+  int will_wait = -1;       ///< for which CPU it is to wait when it is done here
+  int waits_for = -1;       ///< and since when it does, until that one passes
+  Time waits_from = 0;
 };
 
 /// What a run is about.
@@ -44,6 +48,9 @@ struct Setup {
   Time duration = 0;  ///< 0: the workload's
   Trace* trace = nullptr;
   uint64_t max_instructions = 0;  ///< of the policy; 0: as many as it takes
+  /// A run ends when a task waits for longer; 0: as long as it takes. The second is for kernel
+  /// threads bound to their CPU, the third for waits beside an idle CPU.
+  Time max_wait = 0, max_kthread_wait = 0, max_idle_wait = 0;
 };
 
 /// Figures of a whole run.
@@ -80,6 +87,7 @@ class Kernel {
   Trace* trace() { return setup_.trace; }
   const std::vector<std::unique_ptr<Task>>& tasks() const { return tasks_; }
   Task* find(int pid) const;
+  const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   /// The task in whose context things happen; null on an idle CPU.
   Task* current() { return cpus_[size_t(here_)].curr; }
   /// The kernel works here for so long.
@@ -92,11 +100,15 @@ class Kernel {
   void at(Time when, Event::Kind kind, int id = 0, uint64_t argument = 0) {
     events_.push(when, kind, id, argument);
   }
+  /// Once it is done here, this CPU waits until the other has gone through its scheduler.
+  void wait_for(int other) { cpus_[size_t(here_)].will_wait = other; }
   /// Put a queued task that does not run on another CPU's run queue.
   void migrate_queued(Task& task, int to);
   /// Bring the running task's and the CPU's accounts up to now.
   void settle(Cpu& cpu);
   bool runs(const Task& task) const { return cpus_[size_t(task.cpu)].curr == &task; }
+
+  bool any_idle(const CpuSet& among) const;
 
   const Totals& totals() const { return totals_; }
   const std::vector<Cpu>& all_cpus() const { return cpus_; }
@@ -119,6 +131,8 @@ class Kernel {
   void enter(int cpu) { here_ = cpu; }
   void finish(Time end);
   void look_for_idle_waits();
+  void look_for_long_waits();
+  void begin_wait(Cpu& cpu);
   void began_waiting(Task& task, bool woken);
   void began_running(Cpu& cpu, Task& task);
 
@@ -146,6 +160,9 @@ class Kernel {
   void disturb(const Event& event);
   void disturb_one(const std::string& what, Task& victim);
   void start_hog();
+  void move_to(Task& task, Group& group);
+  void remove_group();
+  void drain();
 
   Setup setup_;
   SchedClass& class_;
@@ -154,6 +171,7 @@ class Kernel {
   std::vector<Cpu> cpus_;
   std::vector<std::unique_ptr<Task>> tasks_;
   std::map<int, Task*> by_pid_;
+  std::vector<std::unique_ptr<Group>> groups_;  ///< the root first
   std::vector<Channel> channels_;
   std::map<std::string, Channel> named_;
   std::unique_ptr<Program> hog_;
@@ -164,7 +182,7 @@ class Kernel {
   int here_ = 0;
   int next_pid_ = 100;
   int64_t live_ = 0;  ///< foreground tasks that are to end, and starts still to come
-  bool stopped_ = false;
+  bool stopped_ = false, draining_ = false;
 };
 
 }  // namespace schedcp::sim

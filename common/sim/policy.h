@@ -34,6 +34,10 @@ enum class Op : uint8_t {
   disable,
   init,
   exit,
+  cgroup_init,
+  cgroup_exit,
+  cgroup_prep_move,
+  cgroup_move,
   timer,  ///< no member: a timer's callback
 };
 constexpr size_t kOps = size_t(Op::timer) + 1;
@@ -81,6 +85,10 @@ class Policy {
   virtual void set_weight(Task&, uint32_t /*weight*/) {}
   virtual void set_cpumask(Task&) {}
   virtual void update_idle(int /*cpu*/, bool /*idle*/) {}
+  virtual int cgroup_init(Group&) { return 0; }
+  virtual void cgroup_exit(Group&) {}
+  virtual int cgroup_prep_move(Task&, Group& /*from*/, Group& /*to*/) { return 0; }
+  virtual void cgroup_move(Task&, Group& /*from*/, Group& /*to*/) {}
   virtual void timer(uint64_t /*which*/) {}
   /// The task is gone for good.
   virtual void forget(Task&) {}
@@ -88,6 +96,13 @@ class Policy {
   /// Instructions and calls of kernel functions since the policy was made.
   virtual uint64_t instructions() const { return 0; }
   virtual uint64_t calls() const { return 0; }
+  /// Where its code is, or for people's sake begins: the call that is being made, a callback.
+  virtual CodePlace calling() const { return {}; }
+  virtual CodePlace entry(Op op) const { return {-1, 0, int(op)}; }
+  /// It took what only user space can have put there, and found nothing.
+  virtual bool awaits_user_space() const { return false; }
+  /// Its variables, in words.
+  virtual std::vector<uint64_t> variables() const { return {}; }
 
  protected:
   Ext& ext() { return *ext_; }

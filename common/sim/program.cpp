@@ -136,6 +136,8 @@ std::unique_ptr<const Workload> prepare(WorkloadModel model, int cpus) {
   if (workload->model.tasks.empty()) preparer.refuse("/tasks", "there are none");
   if (workload->model.duration_ms < 0 || workload->model.duration_ms > 3.6e6)
     preparer.refuse("/duration_ms", "not between 0 and an hour");
+  if (workload->model.drain_ms < 0 || workload->model.drain_ms > workload->model.duration_ms)
+    preparer.refuse("/drain_ms", "not between 0 and duration_ms");
   workload->programs.reserve(workload->model.tasks.size());
   for (size_t i = 0; i < workload->model.tasks.size(); ++i)
     preparer.task(workload->model.tasks[i], i);
@@ -144,7 +146,8 @@ std::unique_ptr<const Workload> prepare(WorkloadModel model, int cpus) {
     preparer.at = fmt::format("/disturbances/{}", i);
     preparer.check(one.every_us, "/every_us");
     if (one.every_us.value < 1) preparer.refuse("/every_us", "less than 1");
-    if (one.tasks.empty() && one.what != "hog") preparer.refuse("/tasks", "missing");
+    if (one.tasks.empty() && one.what != "hog" && one.what != "ungroup")
+      preparer.refuse("/tasks", "missing");
   }
   return workload;
 }

@@ -63,9 +63,19 @@ class SchedClass {
   /// The task goes to a higher class, or comes back from it.
   virtual void leave(Task& task) = 0;
   virtual void join(Task& task) = 0;
+  /// Groups: the ones that are there at load are part of it; one that goes is empty.
+  virtual void group_gone(Group&) {}
+  /// Before a task is moved, with it on the queue; false: it may not be.
+  virtual bool prepare_move(Task&, Group& /*from*/, Group& /*to*/) { return true; }
+  /// It was moved: called with the task off the queue.
+  virtual void moved(Task&, Group& /*from*/, Group& /*to*/) {}
+  /// A CPU waits until another has scheduled, which waits, perhaps through others, for the first.
+  virtual void waits_in_circle(int /*cpu*/, int /*other*/) {}
   virtual void timer(int /*id*/, uint64_t /*argument*/) {}
   virtual void kick(Cpu&, uint64_t /*flags*/) {}
   virtual void watchdog() {}
+  /// A task waits for longer than this run allows; `idle`: beside a CPU that it may use.
+  virtual void waits_too_long(Task&, Time /*waited*/, bool /*idle*/) {}
 };
 
 }  // namespace schedcp::sim

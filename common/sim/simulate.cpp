@@ -123,7 +123,7 @@ SimulatedRun simulate_default(const Setup& setup, bool tasks) {
 namespace {
 
 SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup& setup, bool tasks,
-                          uint32_t timeout_ms) {
+                          uint32_t timeout_ms, Evidence* evidence) {
   Ext ext(policy, facts, timeout_ms);
   Kernel kernel(setup, ext);
   ext.bind(kernel);
@@ -134,6 +134,7 @@ SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup&
   if (run.decisions && policy.instructions())
     run.instructions_per_decision = double(policy.instructions()) / double(run.decisions);
   ext.unload();
+  if (evidence) *evidence = ext.evidence();
   run.violations = ext.violations();
   run.events = ext.events();
   if (!run.violations.empty()) {
@@ -157,11 +158,11 @@ SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup&
 }  // namespace
 
 SimulatedRun simulate(Policy& policy, const KernelFacts& facts, const Setup& setup, bool tasks) {
-  return simulate_ext(policy, facts, setup, tasks, 0);
+  return simulate_ext(policy, facts, setup, tasks, 0, nullptr);
 }
 
 SimulatedRun simulate(const Subject& subject, const KernelFacts& facts, const Setup& setup,
-                      bool tasks) {
+                      bool tasks, Evidence* evidence) {
   const std::string& name = subject.object->ops().name;
   std::unique_ptr<BpfPolicy> policy;
   try {
@@ -170,7 +171,7 @@ SimulatedRun simulate(const Subject& subject, const KernelFacts& facts, const Se
   } catch (const Unmodelled& what) {
     return unknown(name, what.kind + " " + what.name);
   }
-  SimulatedRun run = simulate_ext(*policy, facts, setup, tasks, subject.timeout_ms);
+  SimulatedRun run = simulate_ext(*policy, facts, setup, tasks, subject.timeout_ms, evidence);
   // Also what this run happened not to reach.
   for (const auto& missing : policy->machine().missing())
     if (std::find(run.unmodelled.begin(), run.unmodelled.end(), missing) == run.unmodelled.end())

@@ -5,6 +5,7 @@
 
 #include "interp/facts.h"
 #include "obj/object.h"
+#include "sim/evidence.h"
 #include "sim/kernel.h"
 #include "sim/policy.h"
 #include "sim/trace.h"
@@ -25,7 +26,7 @@ constexpr const char* kDefaultKernel = "7.3";
 /// Under a compiled policy. What it must not do is in the violations; what is not modelled makes
 /// the outcome "unknown". Throws usage_error for knobs and hints it does not take.
 SimulatedRun simulate(const Subject& subject, const KernelFacts& facts, const Setup& setup,
-                      bool tasks = false);
+                      bool tasks = false, Evidence* evidence = nullptr);
 /// Under a policy in C++.
 SimulatedRun simulate(Policy& policy, const KernelFacts& facts, const Setup& setup,
                       bool tasks = false);

@@ -4,71 +4,277 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
-#include "interp/fault.h"
+#include "check/catalogue.h"
+#include "check/check.h"
+#include "sim/ext.h"
 
 namespace schedcp {
 namespace {
 
-/// What a violation of the kernel's rules is called in the catalogue, and its cure.
-struct Cause {
+using namespace sim;
+
+/// What an end by the kernel's rules is called in the catalogue.
+struct Words {
   const char* words;  ///< in its message
   const char* rule;
-  const char* mend;
 };
-constexpr Cause kCauses[] = {
-    {"put it on no queue", "SCX001",
-     "insert the task on every path of enqueue, or keep it and insert it later"},
-    {"nobody ever took a task", "SCX004", "move tasks from this queue in dispatch"},
-    {"a task was last taken", "SCX018",
-     "bound how long a queue, or a task in it, may be passed over"},
-    {"local queue of CPU", "SCX016", "end slices, and do not fill local queues past the others"},
-    {"non-existent DSQ", "SCX005", "create the queue in init, for every id that is used"},
-    {"invalid DSQ ID", "SCX008", "move only from queues that init has created"},
-    {"-enqueued tasks", "SCX006", "one queue, one order: insert always by vtime, or never"},
-    {"vtime ordering", "SCX007", "order a queue of your own, from scx_bpf_create_dsq()"},
-    {"already direct-dispatched", "SCX010", "insert a task once"},
-    {"trying to direct-dispatch", "SCX011", "insert only the task that was passed"},
-    {"dispatch buffer overflow", "SCX012",
-     "ask scx_bpf_dispatch_nr_slots(), or raise dispatch_max_batch"},
-    {"cannot move migration disabled", "SCX014", "send such a task to its own CPU only"},
-    {"not allowed for", "SCX013", "test the CPU against p->cpus_ptr first"},
-    {"cannot be used with SCX_KICK_IDLE", "SCX022", "one kind of kick at a time"},
-    {"from ops.select_cpu()", "SCX024", "return a CPU: prev_cpu if there is no other"},
-    {"invalid CPU", "SCX023", "test the result of a search for a CPU before it is used"},
-    {"destroy in-use dsq", "SCX043", "empty a queue before it is destroyed"},
-    {"idle tracking is disabled", "SCX046", "set SCX_OPS_KEEP_BUILTIN_IDLE"},
-    {"cpuperf target", "SCX051", "0 to 1024"},
+constexpr Words kWords[] = {{"non-existent DSQ", "SCX005"},
+                            {"invalid DSQ ID", "SCX008"},
+                            {"-enqueued tasks", "SCX006"},
+                            {"vtime ordering", "SCX007"},
+                            {"already direct-dispatched", "SCX010"},
+                            {"trying to direct-dispatch", "SCX011"},
+                            {"dispatch buffer overflow", "SCX012"},
+                            {"cannot move migration disabled", "SCX014"},
+                            {"not allowed for", "SCX013"},
+                            {"cannot be used with SCX_KICK_IDLE", "SCX022"},
+                            {"from ops.select_cpu()", "SCX024"},
+                            {"invalid CPU", "SCX023"},
+                            {"destroy in-use dsq", "SCX043"},
+                            {"idle tracking is disabled", "SCX046"},
+                            {"from an operation that does not allow it", "SCX046"},
+                            {"cpuperf target", "SCX051"},
+                            {"reenqueued", "SCX056"}};
+
+/// The suite for one policy.
+class Checker {
+ public:
+  Checker(const PolicyObject& object, const std::vector<KnobValue>& knobs,
+          const std::vector<LengthHint>& hints, const SimLimits& limits)
+      : limits_(limits), subject_{&object, knobs, hints, 0}, facts_(limits.kernel) {}
+  CheckedSim check();
+
+ private:
+  struct Plan {
+    WorkloadModel workload;
+    int cpus;
+    uint64_t seed;
+  };
+  std::vector<Plan> plans() const;
+  /// False: enough is known.
+  bool run(const Plan& plan);
+  SimulatedRun simulate(const Plan& plan, const KernelFacts& facts, Evidence& evidence) const;
+  void note(const Plan& plan, const Evidence& evidence);
+  bool judge_shares(const Plan& plan, const SimulatedRun& run, const Evidence& evidence);
+  void conclude();
+  void violated(const Plan& plan, const Violation& violation, const Cause& cause);
+  std::string rule_of(const Plan& plan, const Violation& violation, const Cause& cause) const;
+  bool lacks_cpus_queue(const Plan& plan, const Violation& violation) const;
+  void add(const std::string& rule, const char* severity, const std::string& message,
+           const CodePlace& place);
+  static std::string name_of(const Plan& plan);
+
+  SimLimits limits_;
+  Subject subject_;
+  KernelFacts facts_;
+  CheckedSim result_;
+  uint64_t left_ = 0;
+  Evidence all_;  ///< what is told by all runs together
+  CodePlace running_;
+  bool said_clock_ = false;
 };
 
-Finding& add(CheckedSim& result, const char* severity, const std::string& message) {
-  Finding& finding = result.findings.emplace_back();
-  finding.rule = "sim";
+/// As many as tell a habit from chance.
+constexpr uint64_t kManyTimes = 20;
+constexpr Time kMuchBack = 10 * kMs;
+/// Shares so many times more or less than is due are wrong.
+constexpr double kSharesOff = 2;
+
+std::string Checker::name_of(const Plan& plan) {
+  return fmt::format("{} on {} CPU{}", plan.workload.name, plan.cpus, plan.cpus == 1 ? "" : "s");
+}
+
+std::vector<Checker::Plan> Checker::plans() const {
+  const uint32_t own = subject_.object->ops().timeout_ms;
+  const double timeout_ms = own && own < 30000 ? own : 30000;
+  // Time to become what is starved, and for the watchdog to see it, up to a limit.
+  const double long_ms = std::min(2.2 * timeout_ms + 3000, 2 * limits_.starved_ms + 4000);
+  std::vector<Plan> plans;
+  for (const int cpus : limits_.cpus)
+    plans.push_back({checking_mix(cpus, 260), cpus, limits_.seed});
+  // What is written for some number of CPUs shows at once.
+  plans.push_back({checking_mix(limits_.many_cpus, 30), limits_.many_cpus, limits_.seed});
+  for (const int cpus : limits_.cpus)
+    plans.push_back({checking_hogs(cpus, long_ms), cpus, limits_.seed});
+  plans.push_back({checking_late(long_ms), 1, limits_.seed});
+  for (const int cpus : {1, 4}) plans.push_back({checking_shares(cpus), cpus, limits_.seed});
+  for (const int cpus : limits_.cpus)
+    plans.push_back({checking_mix(cpus, 260), cpus, limits_.seed + 1});
+  return plans;
+}
+
+SimulatedRun Checker::simulate(const Plan& plan, const KernelFacts& facts,
+                               Evidence& evidence) const {
+  MachineModel machine;
+  machine.name = "check";
+  machine.cpus = plan.cpus;
+  const Topology topology = topology_of(machine);
+  const auto workload = prepare(plan.workload, plan.cpus);
+  const auto ns = [](double ms) { return Time(ms * double(kMs)); };
+  Setup setup;
+  setup.topology = &topology;
+  setup.machine = &machine;
+  setup.workload = workload.get();
+  setup.seed = plan.seed;
+  setup.max_instructions = left_;
+  setup.max_wait = ns(limits_.starved_ms);
+  setup.max_kthread_wait = ns(limits_.kthread_wait_ms);
+  setup.max_idle_wait = ns(limits_.idle_wait_ms);
+  return sim::simulate(subject_, facts, setup, true, &evidence);
+}
+
+void Checker::add(const std::string& rule, const char* severity, const std::string& message,
+                  const CodePlace& place) {
+  Finding& finding = result_.findings.emplace_back();
+  finding.rule = rule;
   finding.severity = severity;
   finding.message = message;
-  return finding;
+  const auto& functions = subject_.object->functions();
+  if (place.function >= 0 && size_t(place.function) < functions.size())
+    locate(finding, *subject_.object, functions[size_t(place.function)], place.insn);
+  if (place.op >= 0) finding.callback = std::string(sim::name_of(Op(place.op)));
+  if (const Rule* known = find_rule(rule)) finding.mend = known->mend;
 }
 
-std::string when(const std::string& run, double ms) {
-  return fmt::format(" ({}, after {:.0f} ms)", run, ms);
+bool Checker::lacks_cpus_queue(const Plan& plan, const Violation& violation) const {
+  // The number of a CPU that a smaller machine, on which all went well, does not have.
+  const size_t at = violation.message.find(" 0x");
+  if (at == std::string::npos || result_.runs.size() < 2) return false;
+  const uint64_t id = std::strtoull(violation.message.c_str() + at, nullptr, 16);
+  const auto most = std::max_element(limits_.cpus.begin(), limits_.cpus.end());
+  return plan.cpus > *most && id >= uint64_t(*most) && id < uint64_t(plan.cpus);
 }
 
-void add_violation(CheckedSim& result, const Violation& violation, const std::string& run) {
-  Finding& finding = add(result, "error", violation.message + when(run, violation.at_ms));
-  finding.callback = violation.callback;
-  for (const Cause& cause : kCauses) {
-    if (violation.message.find(cause.words) == std::string::npos) continue;
-    finding.rule = cause.rule;
-    finding.mend = cause.mend;
-    break;
+std::string Checker::rule_of(const Plan& plan, const Violation& violation,
+                             const Cause& cause) const {
+  if (violation.exit_kind == kExitErrorBpf) return "SCX050";
+  const std::string_view known_cause = cause.rule;
+  if (known_cause == "sim")
+    for (const Words& known : kWords)
+      if (violation.message.find(known.words) != std::string::npos)
+        return lacks_cpus_queue(plan, violation) ? "SCX045" : known.rule;
+  if (known_cause != "SCX028") return cause.rule;
+  // Counted twice only where dequeue tells of dispatch too.
+  Evidence before;
+  const bool fine = simulate(plan, KernelFacts("7.0"), before).violations.empty();
+  return fine && facts_.at_least(7, 1) ? "SCX028" : "SCX027";
+}
+
+void Checker::violated(const Plan& plan, const Violation& violation, const Cause& cause) {
+  add(rule_of(plan, violation, cause), "error",
+      fmt::format("{} ({}, after {:.0f} ms)", violation.message, name_of(plan), violation.at_ms),
+      cause.place);
+}
+
+bool Checker::run(const Plan& plan) {
+  result_.names.push_back(name_of(plan));
+  Evidence evidence;
+  const SimulatedRun& run = result_.runs.emplace_back(simulate(plan, facts_, evidence));
+  const auto used = uint64_t(run.instructions_per_decision.value_or(0) * double(run.decisions));
+  left_ -= std::min(left_, used);
+  if (!run.violations.empty()) {
+    violated(plan, run.violations[0], evidence.cause.value_or(Cause()));
+    return false;
+  }
+  if (run.outcome == "unknown") {
+    result_.unmodelled = run.unmodelled;
+    return false;
+  }
+  note(plan, evidence);
+  return plan.workload.name != "shares" || judge_shares(plan, run, evidence);
+}
+
+void Checker::note(const Plan& plan, const Evidence& evidence) {
+  all_.idle_kicks += evidence.idle_kicks;
+  all_.idle_kicks_heard += evidence.idle_kicks_heard;
+  if (evidence.idle_kicks) all_.idle_kick_at = evidence.idle_kick_at;
+  all_.wakeups += evidence.wakeups;
+  all_.cut_short += evidence.cut_short;
+  if (evidence.cut_short) all_.cut_short_at = evidence.cut_short_at;
+  if (said_clock_) return;
+  for (const Clock& clock : evidence.clocks) {
+    if (clock.set < kManyTimes || clock.followed * 10 < clock.set * 9) continue;
+    if (clock.back * 20 < clock.set || clock.furthest_back < kMuchBack) continue;
+    said_clock_ = true;
+    add("SCX036", "warning",
+        fmt::format(
+            "a variable that takes the vtime of who starts to run went back {} of {} times, "
+            "by up to {} ms ({})",
+            clock.back, clock.set, clock.furthest_back / kMs, name_of(plan)),
+        running_);
+    return;
   }
 }
 
-struct Plan {
-  int cpus;
-  bool mix;
-  uint64_t seed;
-};
+bool Checker::judge_shares(const Plan& plan, const SimulatedRun& run, const Evidence& evidence) {
+  // Only who charges dsq_vtime for time used, and orders by it, means to give shares.
+  size_t samples = 0, moved = 0;
+  uint64_t fell = 0;
+  std::map<uint32_t, double> rates;
+  for (const auto& [weight, charges] : evidence.charges) {
+    std::vector<double> sorted = charges.rates;
+    std::sort(sorted.begin(), sorted.end());
+    rates[weight] = sorted[sorted.size() / 2];
+    samples += sorted.size();
+    moved += size_t(std::count_if(sorted.begin(), sorted.end(), [](double r) { return r != 0; }));
+    fell += charges.fell;
+  }
+  if (!evidence.orders || samples < kManyTimes || moved * 4 < samples) return true;
+  // There are as many of the ones as of the others.
+  double keen_ms = 0, light_ms = 0;
+  for (const auto& task : run.tasks) {
+    if (task.nice < 0) keen_ms += task.cpu_ms;
+    if (task.nice > 0) light_ms += task.cpu_ms;
+  }
+  const uint32_t heavy = ext_weight(kKeenNice), light = ext_weight(kLightNice);
+  const double due = double(heavy) / light, got = keen_ms / std::max(light_ms, 1.0);
+  if (std::abs(std::log(got / due)) < std::log(kSharesOff)) return true;
+  const char* rule = "SCX033";
+  if (fell * 20 > samples) {
+    rule = "SCX035";
+  } else if (rates.contains(light) && rates.contains(heavy) && rates[heavy] > 0) {
+    const double off = rates[light] / rates[heavy] / due;
+    if (off < 0.5 || off > 2) rule = "SCX034";
+  }
+  add(rule, "error",
+      fmt::format("tasks of nice {} got {:.1f} times the CPU time of those of nice {}, and {:.1f} "
+                  "times is due ({})",
+                  kKeenNice, got, kLightNice, due, name_of(plan)),
+      evidence.charges_at);
+  return false;
+}
+
+void Checker::conclude() {
+  if (all_.idle_kicks >= kManyTimes && !all_.idle_kicks_heard)
+    add("SCX020", "warning",
+        fmt::format("{} times SCX_KICK_IDLE was sent to a CPU that was not claimed as idle; each "
+                    "time it was busy, and did not hear it",
+                    all_.idle_kicks),
+        all_.idle_kick_at);
+  if (all_.cut_short >= 5 * kManyTimes && all_.cut_short * 5 > all_.wakeups * 2)
+    add("SCX039", "warning",
+        fmt::format("{} of {} wake-ups took the CPU from a task that had had it for less than "
+                    "0.5 ms",
+                    all_.cut_short, all_.wakeups),
+        all_.cut_short_at);
+}
+
+CheckedSim Checker::check() {
+  left_ = limits_.max_instructions;
+  if (const auto at = subject_.object->ops().callbacks.find("running");
+      at != subject_.object->ops().callbacks.end())
+    running_ = {int(at->second), 0, int(Op::running)};
+  for (const Plan& plan : plans()) {
+    if (!run(plan)) break;
+    if (left_ > 0) continue;
+    result_.complete = false;
+    break;
+  }
+  conclude();
+  return std::move(result_);
+}
 
 }  // namespace
 
@@ -80,73 +286,7 @@ std::string CheckedSim::outcome() const {
 
 CheckedSim check_in_simulator(const PolicyObject& object, const std::vector<KnobValue>& knobs,
                               const std::vector<LengthHint>& hints, const SimLimits& limits) {
-  using namespace sim;
-  CheckedSim result;
-  const KernelFacts facts(limits.kernel);
-  const Subject subject{&object, knobs, hints, 0};
-  const uint32_t own = object.ops().timeout_ms;
-  const double timeout_ms = own && own < 30000 ? own : 30000;
-  // Time to become what is starved, and for the watchdog to see it, up to a limit.
-  const double long_ms = std::min(2.2 * timeout_ms + 3000, 2 * limits.starved_ms + 4000);
-  std::vector<Plan> plans;
-  for (const bool mix : {true, false})
-    for (const int cpus : limits.cpus) plans.push_back({cpus, mix, limits.seed});
-  for (const int cpus : limits.cpus) plans.push_back({cpus, true, limits.seed + 1});
-  uint64_t left = limits.max_instructions;
-  for (const Plan& plan : plans) {
-    MachineModel machine;
-    machine.name = "check";
-    machine.cpus = plan.cpus;
-    const Topology topology = topology_of(machine);
-    const auto workload =
-        prepare(plan.mix ? checking_mix(plan.cpus) : checking_hogs(plan.cpus, long_ms), plan.cpus);
-    Setup setup;
-    setup.topology = &topology;
-    setup.machine = &machine;
-    setup.workload = workload.get();
-    setup.seed = plan.seed;
-    setup.max_instructions = left;
-    const std::string name =
-        fmt::format("{} on {} CPU{}", workload->model.name, plan.cpus, plan.cpus == 1 ? "" : "s");
-    result.names.push_back(name);
-    const SimulatedRun& run = result.runs.emplace_back(simulate(subject, facts, setup));
-    const uint64_t used =
-        uint64_t(run.instructions_per_decision.value_or(0) * double(run.decisions));
-    left -= std::min(left, used);
-    if (!run.violations.empty()) {
-      add_violation(result, run.violations[0], name);
-      return result;
-    }
-    if (run.outcome == "unknown") {
-      result.unmodelled = run.unmodelled;
-      return result;
-    }
-    const std::string who = run.longest_waiter.value_or("a task");
-    if (run.longest_wait_ms > limits.starved_ms) {
-      Finding& finding = add(result, "error",
-                             fmt::format("{} waited {:.0f} ms for a CPU, and the watchdog lets a "
-                                         "task wait {:.0f} ms",
-                                         who, run.longest_wait_ms, timeout_ms) +
-                                 when(name, run.simulated_ms));
-      finding.rule = "SCX018";
-      finding.mend = "bound how long a task may be passed over";
-      return result;
-    }
-    if (run.idle_wait_ms > limits.idle_wait_ms) {
-      Finding& finding = add(result, "error",
-                             fmt::format("{} waited {:.0f} ms while a CPU that it may use was idle",
-                                         run.idle_waiter.value_or("a task"), run.idle_wait_ms) +
-                                 when(name, run.simulated_ms));
-      finding.rule = "SCX019";
-      finding.mend = "kick an idle CPU when a task is put on a queue that it serves";
-      return result;
-    }
-    if (left == 0) {
-      result.complete = false;
-      break;
-    }
-  }
-  return result;
+  return Checker(object, knobs, hints, limits).check();
 }
 
 }  // namespace schedcp

@@ -11,12 +11,15 @@ namespace schedcp {
 
 struct SimLimits {
   std::vector<int> cpus = {1, 2, 4};
+  int many_cpus = 8;  ///< of one more machine, on which it runs for a moment
   std::string kernel = sim::kDefaultKernel;
   uint64_t seed = 1;
   /// Of the policy, in all; what did not fit is left out, and said.
   uint64_t max_instructions = 6'000'000;
   /// A task that still waits after so long is starved, whatever the policy's watchdog allows.
   double starved_ms = 5000;
+  /// A kernel thread bound to its CPU that waits for so long: others wait for it.
+  double kthread_wait_ms = 1000;
   /// A task that waits for so long while a CPU it may use is idle.
   double idle_wait_ms = 150;
 };
@@ -37,9 +40,14 @@ CheckedSim check_in_simulator(const PolicyObject& object, const std::vector<Knob
                               const SimLimits& limits = {});
 
 namespace sim {
-/// Its workloads, for so many CPUs: everything at once, and long enough for a watchdog.
-WorkloadModel checking_mix(int cpus);
+/// Its workloads, for so many CPUs: everything at once, after which nothing may be left over; more
+/// hogs than CPUs, long enough for a watchdog; a quiet beginning, and a task that comes late to a
+/// hog; hogs of different weights.
+WorkloadModel checking_mix(int cpus, double ms);
 WorkloadModel checking_hogs(int cpus, double ms);
+WorkloadModel checking_late(double ms);
+WorkloadModel checking_shares(int cpus);
+constexpr int kKeenNice = -5, kLightNice = 5;
 }  // namespace sim
 
 }  // namespace schedcp

@@ -50,10 +50,11 @@ TaskModel kthreads(double sleep_us) {
 
 }  // namespace
 
-WorkloadModel checking_mix(int cpus) {
+WorkloadModel checking_mix(int cpus, double ms) {
   auto model = WorkloadModel();
   model.name = "mix";
-  model.duration_ms = 260;
+  model.drain_ms = 200;
+  model.duration_ms = ms + model.drain_ms;
   model.tasks = {
       kthreads(3000),
       tasks("present", 2, {phase("run", about(800)), phase("sleep", about(1500)), forever()}),
@@ -71,7 +72,17 @@ WorkloadModel checking_mix(int cpus) {
              phase("sleep", about(2000)), forever()}),
       tasks("child", 0, {phase("rename", "job"), phase("run", about(900))}),
       tasks("victim", 40, {phase("run", about(2000)), phase("sleep", about(3000)), forever()})};
+  // They go on when all others have ended, so that CPUs look for work now and then.
+  model.tasks.push_back(
+      tasks("daemon", 3, {phase("run", about(100)), phase("sleep", about(4000)), forever()}));
+  model.tasks.back().background = true;
+  // As many as there are on any machine, nearly all asleep.
+  model.tasks.push_back(tasks("asleep", cpus == 2 ? 200 : 0,
+                              {phase("run", about(20)), phase("sleep", exactly(1e8))}));
+  model.tasks.back().present = true;
   model.tasks[1].present = true;
+  model.tasks[2].cgroup = model.tasks[6].cgroup = "/batch";
+  model.tasks[3].cgroup = model.tasks[4].cgroup = "/users";
   model.tasks[9].started = false;
   model.tasks[10].every_us = about(6000);
   for (const auto& [what, whom, us] : {std::tuple{"affine", "hog", 7000.0},
@@ -82,6 +93,9 @@ WorkloadModel checking_mix(int cpus) {
                                        {"renice", "sleeper", 19000.0},
                                        {"realtime", "hog", 23000.0},
                                        {"kill", "victim", 7000.0},
+                                       {"move", "hog", 11000.0},
+                                       {"move", "sleeper", 9000.0},
+                                       {"ungroup", "", 90000.0},
                                        {"hog", "", 29000.0}})
     model.disturbances.push_back({what, whom, about(us), 0});
   return model;
@@ -95,6 +109,39 @@ WorkloadModel checking_hogs(int cpus, double ms) {
       tasks("hog", 2 * (cpus + 1), {phase("run", exactly(20000)), forever()}),
       tasks("light", 1, {phase("run", about(300)), phase("sleep", about(40000)), forever()}),
       kthreads(60000)};
+  return model;
+}
+
+WorkloadModel checking_late(double ms) {
+  auto model = WorkloadModel();
+  model.name = "late";
+  model.duration_ms = ms;
+  model.tasks = {kthreads(60000), tasks("light", 1, {phase("run", exactly(20000)), forever()}),
+                 tasks("late", 2,
+                       {phase("run", exactly(1000)), phase("sleep", exactly(ms * 400)),
+                        phase("run", exactly(20000)), forever(2)})};
+  model.tasks.push_back(tasks("newborn", 2, {phase("run", exactly(20000)), forever()}));
+  model.tasks[1].nice = 10;
+  model.tasks[1].start_us = exactly(300000);
+  model.tasks[3].start_us = exactly(ms * 500);
+  return model;
+}
+
+WorkloadModel checking_shares(int cpus) {
+  auto model = WorkloadModel();
+  model.name = "shares";
+  model.duration_ms = 3500;
+  const auto hog = [](const char* name, int count, int nice) {
+    TaskModel model = tasks(name, count, {phase("run", about(20000)), forever()});
+    model.nice = nice;
+    return model;
+  };
+  // Not so many that what a task is owed comes to less than a slice each time round.
+  const int some = (cpus + 1) / 2;
+  model.tasks = {
+      kthreads(60000), hog("plain", 5 * some, 0), hog("keen", some, kKeenNice),
+      hog("light", some, kLightNice),
+      tasks("sleeper", 4, {phase("run", about(1000)), phase("sleep", about(60000)), forever()})};
   return model;
 }
 

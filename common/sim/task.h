@@ -25,6 +25,22 @@ enum TaskFlag : uint32_t {
 constexpr uint64_t kSliceDefault = 20 * kMs, kSliceInfinite = ~uint64_t{0};
 constexpr uint64_t kNoDsq = uint64_t{1} << 63;  // SCX_DSQ_INVALID
 
+/// A cgroup.
+struct Group {
+  uint64_t id = 0;  ///< of its directory
+  std::string name;
+  uint32_t weight = 100;
+  bool gone = false;
+  uint64_t memory = 0;  ///< where a policy sees it
+};
+
+/// Where in a policy something was asked for.
+struct CodePlace {
+  int function = -1;  ///< of the object's functions; -1: in none
+  uint32_t insn = 0;
+  int op = -1;  ///< the callback it was in, an Op; -1: none
+};
+
 /// What sched_ext keeps with a task (struct sched_ext_entity and what goes with it).
 struct ExtEntity {
   enum class State : uint8_t { none, queueing, queued };
@@ -46,6 +62,10 @@ struct ExtEntity {
   State state = State::none;  ///< whether the policy holds it
   uint64_t qseq = 0;          ///< which time it was handed over
   Time held_since = 0;
+  CodePlace put;          ///< who put it on the queue it is on
+  Time ran_from = 0;      ///< its CPU time when it was last given a CPU
+  Time changed_at = 0;    ///< when its affinity or group last did
+  unsigned returned = 0;  ///< how often it came back without having run (SCX_ENQ_IMMED)
   bool reset_runnable_at = true;
   Time runnable_at = 0;  ///< the watchdog's clock
   bool initialised = false, enabled = false;
@@ -68,6 +88,7 @@ struct TaskStats {
   Time waiting_since = kNever;  ///< wants a CPU and has none
   bool woken = false;           ///< that wait began with a wake-up or fork
   Time waited = 0, longest_wait = 0;
+  int beside_idle = 0;  ///< looks in a row at which it waited and a CPU that it may use was idle
   uint64_t wakeups = 0, switches = 0, migrations = 0, rounds = 0;
 };
 
@@ -80,7 +101,7 @@ struct Task {
   uint32_t flags = 0;
   int nice = 0;
   uint32_t weight = 100;  ///< as sched_ext has it, from the nice value unless set
-  int cgroup = 0;
+  Group* group = nullptr;
   CpuSet allowed;
   int allowed_count = 0;
   bool migration_disabled = false;
@@ -88,6 +109,7 @@ struct Task {
   bool on_rq = false;
   bool rt = false;  ///< in a class above ours
   bool killed = false;
+  uint64_t exit_rest = 0;  ///< of its exit, after it can no longer be found by its pid
   bool must_move = false;  ///< its affinity no longer has its CPU
   int cpu = 0;             ///< whose run queue it is or was last on
   int last_ran = -1;       ///< CPU it ran on last

@@ -33,7 +33,8 @@ Task& Kernel::create(const Program& program, int instance, Task* parent) {
   task->nice = int(model.nice);
   task->weight = model.weight ? uint32_t(model.weight) : ext_weight(task->nice);
   task->fair.weight = model.weight ? model.weight * 1024 / 100 : fair_weight(task->nice);
-  task->cgroup = program.cgroup;
+  task->group = groups_[size_t(program.cgroup)].get();
+  if (task->group->gone) task->group = groups_[0].get();
   task->allowed = model.each_cpu ? CpuSet::only(instance % nr_cpus()) : program.cpus;
   task->allowed_count = task->allowed.count();
   task->program = &program;
@@ -65,6 +66,7 @@ void Kernel::arrive(const Event& event) {
   const Program& program = setup_.workload->programs[size_t(event.id)];
   const TaskModel& model = *program.model;
   int64_t& started = started_[size_t(event.id)];
+  if (draining_) return;
   if (!start(program, int(started), nullptr) && !model.background) --live_;
   if (++started >= model.count * (model.each_cpu ? nr_cpus() : 1)) return;
   // Those that are started together are, one after the other, by whoever starts them.
@@ -125,7 +127,12 @@ void Kernel::wake(Task& task, bool sync) {
 
 void Kernel::begin_exit(Task& task) {
   task.flags |= kPfExiting;
-  task.remaining = uint64_t(costs().exit_ns);
+  auto ns = uint64_t(costs().exit_ns);
+  // Who is killed may have much to give back.
+  constexpr uint64_t kMost = 12 * kMs;
+  if (task.killed && !draining_ && random_.below(3) == 0) ns += random_.below(kMost);
+  task.remaining = ns / 2 + 1;
+  task.exit_rest = ns / 2;
 }
 
 void Kernel::enter_step(Task& task) {
@@ -145,7 +152,12 @@ void Kernel::enter_step(Task& task) {
 void Kernel::advance(Cpu& it) {
   Task& task = *it.curr;
   while (task.remaining == 0) {
-    if (task.flags & kPfExiting) return die(it, task);
+    if (task.flags & kPfExiting) {
+      // Halfway its pid goes; it runs on, and can be preempted, without.
+      if (!by_pid_.erase(task.pid) || !task.exit_rest) return die(it, task);
+      task.remaining = task.exit_rest;
+      continue;
+    }
     const Step& step = task.program->steps[task.at];
     if (!effect(it, task, step)) {
       it.need_resched = true;

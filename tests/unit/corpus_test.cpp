@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The corpus of policies: of the bad ones (tests/corpus/bad) those that static analysis must catch
-// are caught by the rule that their first line names, the good ones (tests/corpus/good), all of
-// them unusual, by none. Rules see each object under the same neutral name.
+// The corpus of policies: the bad ones (tests/corpus/bad) that static analysis or the simulator
+// must catch are caught there by the rule that their first line names, the good ones
+// (tests/corpus/good), all of them unusual, by none. Rules see each object under the same neutral
+// name.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "check/check.h"
+#include "sim/suite.h"
 #include "vm/kernel.h"
 
 using namespace schedcp;
@@ -22,12 +24,16 @@ namespace {
 const fs::path kSource = SCHEDCP_SOURCE_DIR;
 
 /// Bad policies whose rule does not see them yet; one that is seen must be struck out.
-const std::set<std::string> expected_missing = {"local_on_error", "online_is_not_allowed",
-                                                "pops_wrong_map", "unprepared_tasks",
-                                                "vtime_from_zero"};
+const std::set<std::string> expected_missing = {};
+
+/// The same of the simulator's suite.
+const std::set<std::string> expected_missing_in_sim = {};
 
 /// Good policies that a rule takes for bad ones; likewise.
 const std::set<std::string> false_alarms = {};
+
+/// Good policies of which the simulator cannot tell; likewise.
+const std::set<std::string> unknown_to_sim = {};
 
 /// What one of these is found doing ends the policy or loses tasks: a warning is not enough.
 const std::set<std::string> fatal = {"SCX001", "SCX002", "SCX003", "SCX004", "SCX005",
@@ -98,13 +104,15 @@ void compile(const fs::path& source, const fs::path& header, Sample& sample) {
   if (result.exit.ok()) sample.object = read_file(dir.path() / "policy.bpf.o");
 }
 
-/// All policies of a directory, compiled two at a time. Left out are those that want a header which
-/// this machine does not have.
-std::vector<Sample> samples(const std::string& directory) {
+/// All policies of a directory, or those that a stage must catch, compiled two at a time. Left out
+/// are those that want a header which this machine does not have.
+std::vector<Sample> samples(const std::string& directory, const std::string& stage = "") {
   const fs::path header = kernel_header();
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(kSource / "tests/corpus" / directory))
-    if (entry.path().string().ends_with(".bpf.c")) files.push_back(entry.path());
+    if (entry.path().string().ends_with(".bpf.c") &&
+        (stage.empty() || headed(entry.path()).stage == stage))
+      files.push_back(entry.path());
   std::erase_if(files, [&](const fs::path& file) {
     const bool lacking =
         header.empty() && read_file(file).find("\"vmlinux.h\"") != std::string::npos;
@@ -128,8 +136,13 @@ CheckResult check(const Sample& sample) {
   return check_policy(PolicyObject(sample.object, "policy.bpf.o"));
 }
 
+CheckedSim simulate(const Sample& sample) {
+  return check_in_simulator(PolicyObject(sample.object, "policy.bpf.o"));
+}
+
 /// The findings that are worse than notes, as "SCX004 error".
-std::vector<std::string> complaints(const CheckResult& result) {
+template <class Result>
+std::vector<std::string> complaints(const Result& result) {
   std::vector<std::string> found;
   for (const auto& finding : result.findings)
     if (finding.severity != "note") found.push_back(finding.rule + " " + finding.severity);
@@ -190,4 +203,41 @@ TEST_CASE("good policies, however unusual, get neither error nor warning") {
   }
   for (const auto& name : alarms) FAIL_CHECK(name, " is expected to be found, but not there");
   CHECK(all >= 20);
+}
+
+TEST_CASE("bad policies that the simulator must catch are caught by the rule they name") {
+  std::set<std::string> missing = expected_missing_in_sim;
+  int all = 0, placed = 0;
+  for (const auto& sample : samples("bad", "sim")) {
+    CAPTURE(sample.name);
+    REQUIRE_FALSE(sample.object.empty());
+    ++all;
+    const CheckedSim result = simulate(sample);
+    const auto found = complaints(result);
+    INFO("found: ", join(found, ", "), "; not modelled: ", join(result.unmodelled, ", "));
+    const bool expected = missing.erase(sample.name) == 0;
+    CHECK_MESSAGE(caught(sample, found) == expected, sample.name,
+                  expected ? " is not caught by " : " is caught now, strike it out: ", sample.rule);
+    for (const auto& finding : result.findings) {
+      CHECK(finding.mend);
+      placed += finding.line && finding.callback;
+    }
+  }
+  for (const auto& name : missing) FAIL_CHECK(name, " is expected missing, but not there");
+  CHECK(all >= 29);
+  CHECK(placed >= all - int(expected_missing_in_sim.size()));
+}
+
+TEST_CASE("good policies, however unusual, pass the simulator's suite") {
+  std::set<std::string> unknown = unknown_to_sim;
+  for (const auto& sample : samples("good")) {
+    CAPTURE(sample.name);
+    REQUIRE_FALSE(sample.object.empty());
+    const CheckedSim result = simulate(sample);
+    for (const auto& finding : result.findings) CHECK(finding.rule + " " + finding.message == "");
+    INFO("not modelled: ", join(result.unmodelled, ", "));
+    CHECK(result.outcome() == (unknown.erase(sample.name) ? "unknown" : "passed"));
+    CHECK(result.complete);
+  }
+  for (const auto& name : unknown) FAIL_CHECK(name, " is expected unknown, but not there");
 }

@@ -44,8 +44,11 @@ void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
 	if (bpf_map_pop_elem(&waiting, &pid))
 		return;
 	p = bpf_task_from_pid(pid);
-	if (!p)
+	if (!p) {
+		/* Another one may wait behind it. */
+		scx_bpf_kick_cpu(cpu, 0);
 		return;
+	}
 	scx_insert(p, SCX_DSQ_GLOBAL, SCX_SLICE_DFL, 0);
 	if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 		kick_idle_for(p);

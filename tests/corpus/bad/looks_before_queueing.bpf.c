@@ -1,4 +1,4 @@
-/* caught by: sim SCX061. It looks for an idle CPU before the task is on the queue: a CPU that
+/* caught by: static SCX061. It looks for an idle CPU before the task is on the queue: a CPU that
  * goes idle in between has found the queue empty and is not kicked. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*

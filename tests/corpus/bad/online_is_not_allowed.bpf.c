@@ -1,4 +1,4 @@
-/* caught by: static SCX013. Before a task is sent to the CPU it remembers, it is asked whether
+/* caught by: sim SCX013. Before a task is sent to the CPU it remembers, it is asked whether
  * that is online, not whether the task may run there. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*

@@ -1,4 +1,4 @@
-/* caught by: static SCX002. A function of its own prepares what enqueue needs; where it cannot,
+/* caught by: sim SCX001. A function of its own prepares what enqueue needs; where it cannot,
  * the task is not queued at all. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*

@@ -1,4 +1,4 @@
-/* caught by: static SCX031. A new task's virtual time is 0, where it ought to be the others': it
+/* caught by: sim SCX031. A new task's virtual time is 0, where it ought to be the others': it
  * has all that they ever used to catch up. */
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*

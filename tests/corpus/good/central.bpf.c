@@ -24,6 +24,10 @@ void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	s32 pid = p->pid;
 
+	if (is_percpu_kthread(p)) {
+		scx_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
+		return;
+	}
 	/* A bound task is of no interest to other CPUs. */
 	if (p->nr_cpus_allowed == 1 || bpf_map_push_elem(&waiting, &pid, 0))
 		scx_insert(p, FALLBACK, SCX_SLICE_DFL, enq_flags);
@@ -40,8 +44,11 @@ static bool hand_out(s32 cpu)
 	if (bpf_map_pop_elem(&waiting, &pid))
 		return false;
 	p = bpf_task_from_pid(pid);
-	if (!p)
+	if (!p) {
+		/* Another one may wait behind it. */
+		scx_bpf_kick_cpu(cpu, 0);
 		return true;
+	}
 	there = bpf_cpumask_test_cpu(cpu, p->cpus_ptr) && !p->migration_disabled;
 	scx_insert(p, there ? SCX_DSQ_LOCAL_ON | cpu : FALLBACK, SCX_SLICE_DFL, 0);
 	if (there)

@@ -48,6 +48,8 @@ void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
 		kick_idle_for(p);
 		bpf_task_release(p);
 	}
+	/* None of these was for this CPU: look again. */
+	scx_bpf_kick_cpu(cpu, 0);
 }
 
 void BPF_STRUCT_OPS(corpus_exit, struct scx_exit_info *info)

@@ -116,6 +116,8 @@ void BPF_STRUCT_OPS(corpus_dispatch, s32 cpu, struct task_struct *prev)
 		if (here)
 			return;
 	}
+	/* None of these was for this CPU: look again. */
+	scx_bpf_kick_cpu(cpu, 0);
 }
 
 void BPF_STRUCT_OPS(corpus_running, struct task_struct *p)

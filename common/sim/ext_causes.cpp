@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// Why a task waits too long. The queue it is on, who looked there meanwhile and who did not, and
+// what became of vtimes tell the bugs of the catalogue apart; what they do not tell stays with the
+// rule that says no more than what was seen.
+#include <algorithm>
+
+#include "sim/ext.h"
+
+namespace schedcp::sim {
+namespace {
+
+constexpr Time kBriefly = 5 * kMs, kHardly = 500 * kUs;
+constexpr size_t kRates = 64;
+/// A credit of so much is none that a clamp would have left.
+constexpr uint64_t kMuchCredit = kSecond;
+
+}  // namespace
+
+void Ext::note_look(Dsq& dsq, int cpu) {
+  if (dsq.id & kDsqBuiltin) return;
+  if (dsq.looked_at.empty()) dsq.looked_at.resize(local_.size());
+  dsq.looked_at[size_t(cpu)] = kernel_->local_now();
+  dsq.looked_round = rounds_;
+  dsq.filled_unlooked = false;
+}
+
+void Ext::note_passed_by(const Cpu& cpu, Time since) {
+  constexpr int kPatience = 8;
+  for (auto& [id, dsq] : user_) {
+    if (!dsq->head) continue;
+    if (!dsq->looked_at.empty() && dsq->looked_at[size_t(cpu.id)] >= since) continue;
+    int left = kPatience;
+    for (const Task* task = dsq->head; task && left--; task = task->ext.after) {
+      if (task->cpu != cpu.id && !may_run_on(*task, cpu.id)) continue;
+      dsq->passed_by_at = kernel_->local_now();
+      break;
+    }
+  }
+}
+
+void Ext::note_cut_short(const Task& running, const Task& woken) {
+  if (running.sum_exec - running.ext.ran_from > kHardly) return;
+  ++evidence_.cut_short;
+  evidence_.cut_short_at = woken.ext.put;
+}
+
+void Ext::note_charge(const Task& task, uint64_t vtime_before) {
+  const ExtEntity& ext = task.ext;
+  const auto used = double(task.sum_exec - ext.ran_from);
+  if (used < double(kHardly)) return;
+  const auto charged = int64_t(ext.dsq_vtime - vtime_before);
+  Charges& charges = evidence_.charges[ext.weight];
+  charges.used += used;
+  charges.charged += double(charged);
+  charges.fell += charged < 0;
+  if (charges.rates.size() < kRates) charges.rates.push_back(double(charged) / used);
+  evidence_.charges_at = policy_.entry(Op::stopping);
+}
+
+void Ext::note_clocks(const Task& task, const std::vector<uint64_t>& before) {
+  if (before.empty()) return;
+  const uint64_t vtime = task.ext.dsq_vtime;
+  const std::vector<uint64_t> now = policy_.variables();
+  evidence_.clocks.resize(now.size());
+  for (size_t i = 0; i < now.size(); ++i) {
+    if (now[i] == before[i]) continue;
+    Clock& clock = evidence_.clocks[i];
+    ++clock.set;
+    if (now[i] != vtime) continue;
+    ++clock.followed;
+    const auto change = int64_t(now[i] - before[i]);
+    if (change >= 0) continue;
+    ++clock.back;
+    clock.furthest_back = std::max(clock.furthest_back, Time(-change));
+  }
+}
+
+Cause Ext::cause_of_order(const Task& task) const {
+  double due = 0, charged = 0;
+  for (const auto& [weight, charges] : evidence_.charges) {
+    due += charges.used * 100 / weight;
+    charged += charges.charged;
+  }
+  // Set, but not added to: it gets nowhere.
+  if (charged != 0 && charged < due / 10) return {"SCX035", evidence_.charges_at};
+  if (evidence_.credit > kMuchCredit)
+    return {evidence_.credit_from_zero ? "SCX031" : "SCX033", evidence_.credit_at};
+  return {"SCX018", task.ext.put};
+}
+
+Cause Ext::cause_of_wait(const Task& task, Time since) const {
+  const ExtEntity& ext = task.ext;
+  if (holds(task)) {
+    const bool dying = task.flags & kPfExiting;
+    return {dying ? "SCX026" : policy_.awaits_user_space() ? "SCX060" : "SCX001", ext.put};
+  }
+  if (!ext.dsq) return {};
+  const Dsq& dsq = *ext.dsq;
+  if (dsq.cpu >= 0) {
+    const Task* runs = kernel_->cpu(dsq.cpu).curr;
+    const bool stays = runs && !runs->rt && runs->stats.waiting_since == kNever &&
+                       runs->ext.slice == kSliceInfinite;
+    return {stays ? "SCX037" : "SCX016", ext.put};
+  }
+  const CpuSet usable = task.usable();
+  // What an idle CPU did before its last look for work says nothing.
+  if (kernel_->any_idle(usable)) {
+    Time last = kNever;
+    for (const Cpu& cpu : kernel_->all_cpus())
+      if (!cpu.curr && usable.has(cpu.id))
+        last = std::min(last, evidence_.dispatch_at[size_t(cpu.id)]);
+    since = std::max(since, last - std::min<Time>(last, 1));
+  }
+  bool looked = false, looked_rightly = false, dispatched = false;
+  Time last_look = 0;
+  for (int cpu = 0; cpu < kernel_->nr_cpus(); ++cpu) {
+    const Time look = dsq.looked_at.empty() ? 0 : dsq.looked_at[size_t(cpu)];
+    last_look = std::max(last_look, look);
+    if (usable.has(cpu) && evidence_.dispatch_at[size_t(cpu)] > since) dispatched = true;
+    if (look <= since) continue;
+    looked = true;
+    looked_rightly |= usable.has(cpu);
+  }
+  const bool bound = (task.flags & kPfKthread) && task.allowed_count == 1;
+  if (looked_rightly) {
+    if (kernel_->any_idle(usable)) return {"SCX019", ext.put};
+    if (ext.ordered) return cause_of_order(task);
+    return {bound ? "SCX057" : "SCX018", ext.put};
+  }
+  if (looked) return {"SCX015", ext.put};
+  if (dsq.id == kDsqGlobal) return {kernel_->any_idle(usable) ? "SCX019" : "SCX018", ext.put};
+  if (evidence_.peeked_twice.function >= 0 && dsq.peeked_at <= since)
+    return {"SCX055", evidence_.peeked_twice};
+  const CodePlace dispatch = policy_.entry(Op::dispatch);
+  if (evidence_.served_leaving_at > since) return {"SCX054", dispatch};
+  if (dsq.passed_by_at <= since) {
+    if (dispatched) return {"SCX018", dispatch};
+    return {kernel_->any_idle(usable) ? "SCX019" : "SCX016", ext.put};
+  }
+  // Who has nothing to do does not look here.
+  if (evidence_.timer_at && timers_.empty()) return {"SCX059", ext.put};
+  const bool knows_groups = ops_[Op::cgroup_init] || ops_[Op::cgroup_exit] || ops_[Op::cgroup_move];
+  if (knows_groups && evidence_.group_at + kBriefly > last_look) return {"SCX058", ext.put};
+  if (!last_look) return {"SCX004", ext.put};
+  if (ops_[Op::dequeue]) return {"SCX028", policy_.entry(Op::dequeue)};
+  if (!dsq.filled_unlooked) return {"SCX042", ext.put};
+  return {evidence_.taken_off_at ? "SCX027" : "SCX018", ext.put};
+}
+
+}  // namespace schedcp::sim
