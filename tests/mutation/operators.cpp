@@ -45,12 +45,14 @@ class Mutator {
     }
   }
 
-  /// The ops table: "{ .enqueue = (void *)fifo_enqueue, ... }".
+  /// The ops table: "{ .enqueue = (void *)fifo_enqueue, ... }". The function goes with its entry: a
+  /// program of struct_ops that nobody refers to cannot be loaded.
   void table() {
     for (size_t i = 0; i + 8 < s_.size(); ++i)
       if (s_[i] == "." && is_name(s_[i + 1]) && s_[i + 2] == "=" && s_[i + 3] == "(" &&
           s_[i + 4] == "void" && s_[i + 8] == ",")
-        add("drop-callback", i, i + 9, "");
+        for (const auto& body : s_.bodies())
+          if (body.name == s_[i + 7]) drop_callback(i, body);
   }
 
   std::vector<Mutation> take() { return std::move(found_); }
@@ -58,6 +60,17 @@ class Mutator {
  private:
   void add(const char* op, size_t first, size_t past, std::string now) {
     found_.push_back(s_.replace(op, first, past, std::move(now)));
+  }
+
+  void drop_callback(size_t entry, const Body& body) {
+    const size_t type = s_.match(body.begin - 2) - 2;  // "void BPF_STRUCT_OPS(" ... ") {"
+    const Mutation function = s_.replace("", type, body.end + 1, "");
+    const Mutation line = s_.replace("", entry, entry + 9, "");
+    Mutation both = s_.replace("drop-callback", type, entry + 9, "");
+    both.was = line.was;
+    const size_t between = function.at + function.length;
+    both.with = s_.text().substr(between, line.at - between);
+    found_.push_back(std::move(both));
   }
 
   void statement(size_t i) {

@@ -41,7 +41,7 @@ bool is_name(std::string_view token) {
 bool is_number(std::string_view token) { return !token.empty() && std::isdigit(token[0]); }
 
 std::string Mutation::apply(const std::string& text) const {
-  return text.substr(0, at) + now + text.substr(at + length);
+  return text.substr(0, at) + with + text.substr(at + length);
 }
 
 std::vector<Token> tokenize(std::string_view text) {
@@ -173,7 +173,8 @@ Mutation Source::replace(const char* op, size_t first, size_t past, std::string 
   mutation.at = tokens_[first].at;
   mutation.length = tokens_[past - 1].at + tokens_[past - 1].text.size() - mutation.at;
   mutation.was = printable(text_.substr(mutation.at, mutation.length), 120);
-  mutation.now = std::move(now);
+  mutation.now = printable(now, 120);
+  mutation.with = std::move(now);
   return mutation;
 }
 

@@ -13,8 +13,9 @@ struct Mutation {
   std::string op;    ///< of OPERATORS.md
   std::string file;  ///< name without directories
   int line = 0;
-  std::string was, now;
+  std::string was, now;       ///< for people
   size_t at = 0, length = 0;  ///< what is replaced
+  std::string with;           ///< by this
   std::string apply(const std::string& text) const;
 };
 

@@ -95,7 +95,7 @@ TEST_CASE("a mutation changes what it says, in its line, and leaves the rest") {
     const std::string changed = one.apply(text);
     CHECK(changed != text);
     CHECK(changed.substr(0, one.at) == text.substr(0, one.at));
-    CHECK(changed.size() == text.size() - one.length + one.now.size());
+    CHECK(changed.size() == text.size() - one.length + one.with.size());
     CHECK(std::count(text.begin(), text.begin() + long(one.at), '\n') + 1 == one.line);
   }
 }
