@@ -10,7 +10,7 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        sanitize coverage bench bench-fidelity soak fuzz install deb clean
+        sanitize coverage bench bench-fidelity mutants soak fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -67,6 +67,10 @@ coverage: deps  ## Lines that the unit tests reach, of what stands between an ob
 
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
+
+mutants: deps kernel  ## Break the policies in systematic ways: what notices? Hours; goes on where it was
+	@cmake --build $(BUILD) -j $(JOBS) --target schedcp-mutants
+	@$(BUILD)/tests/schedcp-mutants --results bench/mutation.jsonl --report bench/mutation.json
 
 bench-fidelity: deps kernel  ## Compare the simulator with the microVM: 12 quiet minutes
 	@cmake --build $(BUILD) -j $(JOBS) --target fidelity

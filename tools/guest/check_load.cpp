@@ -94,12 +94,21 @@ struct Load::Shared {
   Slot slots[kMaxWorkers];
 };
 
-Load::Load(bool hotplug) : start_(make_pipe()) {
+Load::Load(LoadKind kind, bool hotplug) : start_(make_pipe()) {
   void* memory =
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw system_error("cannot share memory with the load");
   shared_ = static_cast<Shared*>(memory);
   const int cpus = online_cpus();
+  if (kind == LoadKind::steady) {
+    for (int i = 0; i < cpus; ++i) spawn(kHog, spin);
+    for (int i = 0; i < 2; ++i) spawn("niced hog", niced, i ? 5 : -5);
+    spawn("pinned hog", pinned, cpus - 1);
+    for (int i = 0; i < 2; ++i) spawn("sleeper", sleeper, i);
+    spawn("ping-pong", ping_pong);
+    max_ms_.assign(shared_->count, 0);
+    return;
+  }
   for (int i = 0; i < cpus + 1; ++i) spawn(kHog, spin);
   for (int i = 0; i < cpus; ++i) spawn("pinned hog", pinned, i);
   for (int i = 0; i < 2; ++i) spawn("niced hog", niced, i ? 5 : -5);
@@ -118,11 +127,9 @@ Load::Load(bool hotplug) : start_(make_pipe()) {
 Load::~Load() {
   for (int pid : pids_) kill(-pid, SIGKILL);
   // A task that a policy lost dies only once the policy is gone; wait, but not for ever.
-  for (int tries = 0; tries < 500; ++tries) {
-    const pid_t done = waitpid(-1, nullptr, WNOHANG);
-    if (done < 0) break;
-    if (done == 0) sleep_ns(10 * kMs);
-  }
+  int tries = 0;
+  for (int pid : pids_)
+    for (; tries < 500 && waitpid(pid, nullptr, WNOHANG) == 0; ++tries) sleep_ns(10 * kMs);
   munmap(shared_, sizeof(Shared));
 }
 
@@ -139,9 +146,8 @@ void Load::spawn(const char* kind, void (*work)(Load&, Slot&), int argument) {
     setpgid(0, 0);
     alarm(0);
     set_class(0, SCHED_OTHER, 0);
-    start_.second.reset();
     char nothing;
-    (void)!read(start_.first.get(), &nothing, 1);  // ends when the supervisor closes the pipe
+    (void)!read(start_.first.get(), &nothing, 1);
     work(*this, slot);
     _exit(0);
   }
@@ -151,7 +157,10 @@ void Load::spawn(const char* kind, void (*work)(Load&, Slot&), int argument) {
   ++shared_->count;
 }
 
-void Load::start() { start_.second.reset(); }
+void Load::start() {
+  const std::string one_each(shared_->count, '\0');
+  write_all(start_.second.get(), one_each, "the load's pipe");
+}
 
 void Load::measure() {
   const uint64_t now = monotonic_ns();
@@ -187,6 +196,23 @@ void Load::resume() {
   for (size_t i = 0; i < shared_->count; ++i)
     if (!is_hog(shared_->slots[i])) kill(-shared_->slots[i].pid, SIGCONT);
   paused_ = false;
+}
+
+void Load::pause_all() {
+  for (size_t i = 0; i < shared_->count; ++i) kill(-shared_->slots[i].pid, SIGSTOP);
+}
+
+std::vector<Portion> Load::portions() const {
+  std::vector<Portion> portions;
+  for (size_t i = 0; i < max_ms_.size(); ++i) {
+    const Slot& slot = shared_->slots[i];
+    clockid_t clock;
+    timespec used{};
+    if (clock_getcpuclockid(slot.pid, &clock) == 0) clock_gettime(clock, &used);
+    portions.push_back(
+        {slot.kind, uint64_t(used.tv_sec) * 1000000000 + uint64_t(used.tv_nsec), max_ms_[i]});
+  }
+  return portions;
 }
 
 std::vector<Wait> Load::waits() const {

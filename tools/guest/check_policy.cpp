@@ -104,12 +104,13 @@ int policy_check(int argc, char** argv) {
     parse_value(values[0], plan, "");
     if (plan.timeout_ms < 100 || plan.timeout_ms > 30000)
       return fail(2, "/timeout_ms: must be 100 to 30000", "");
-    if (plan.seconds < 0 || plan.seconds > 600) return fail(2, "/seconds: must be 0 to 600", "");
+    for (const double seconds : {plan.seconds, plan.steady_seconds})
+      if (seconds < 0 || seconds > 600) return fail(2, "/seconds: must be 0 to 600", "");
     const std::string bytes = read_file(object, size_t{16} << 20);
     struct sigaction action{};
     action.sa_handler = out_of_time;
     sigaction(SIGALRM, &action, nullptr);
-    alarm(unsigned(120 + plan.seconds + double(plan.timeout_ms) / 1000 * 8));
+    alarm(unsigned(120 + plan.seconds + plan.steady_seconds + double(plan.timeout_ms) / 1000 * 8));
     const std::string what = fs::path(object).filename().string();
     KernelLog log;
     Json result = plan.stage == "kernel" ? check_kernel(plan, bytes, what, log)

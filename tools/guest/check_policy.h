@@ -21,6 +21,7 @@ struct Plan {
   std::vector<LengthHint> hints;
   int64_t timeout_ms = 3000;
   double seconds = 0;
+  double steady_seconds = 0;
   int64_t max_wait_ms = 0;
   bool hotplug = false;
   static constexpr auto fields() {
@@ -30,6 +31,8 @@ struct Plan {
         optional("hints", &Plan::hints, "Expected task lengths."),
         optional("timeout_ms", &Plan::timeout_ms, "The watchdog's time, if below the policy's."),
         optional("seconds", &Plan::seconds, "How long to strain; 0 is twice the watchdog's time."),
+        optional("steady_seconds", &Plan::steady_seconds,
+                 "How long to watch, after the strain, who gets how much of a steady load."),
         optional("max_wait_ms", &Plan::max_wait_ms,
                  "Longest a runnable task may wait, beyond three times what it waits under the "
                  "default scheduler; 0 is the watchdog's time."),
@@ -59,13 +62,25 @@ struct Wait {
   uint64_t rounds = 0;
 };
 
-/// Many processes that strain a scheduler: hogs beyond the CPUs, pinned ones, sleepers, pairs that
-/// wake each other, storms of forks and execs, yielders, and ones that keep changing the affinity,
-/// nice value and class of others. They die with this object.
+/// What one worker of a load got.
+struct Portion {
+  std::string load;
+  uint64_t cpu_ns = 0;  ///< CPU time since start()
+  double max_ms = 0;    ///< longest wait
+};
+
+enum class LoadKind {
+  storm,   ///< everything that breaks schedulers
+  steady,  ///< hogs of some weights beyond the CPUs, and a few light tasks; who gets what is known
+};
+
+/// Many processes that strain a scheduler. A storm has hogs beyond the CPUs, pinned ones, sleepers,
+/// pairs that wake each other, storms of forks and execs, yielders, and ones that keep changing the
+/// affinity, nice value and class of others. They die with this object.
 class Load {
  public:
   /// Forks the workers, which wait for start(): make it while the process is still small.
-  explicit Load(bool hotplug);
+  Load(LoadKind kind, bool hotplug);
   ~Load();
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
@@ -75,8 +90,11 @@ class Load {
   /// Only the plain hogs go on; the others stop, and are not measured, until resume().
   void pause_all_but_hogs();
   void resume();
+  void pause_all();  ///< all stop, for good
   /// Per kind of load, longest first.
   std::vector<Wait> waits() const;
+  /// Per worker, in the order of their making.
+  std::vector<Portion> portions() const;
 
  private:
   struct Shared;
@@ -98,7 +116,7 @@ class Load {
   static void real_time(Load&, Slot&);
   static void plugger(Load&, Slot&);
   Shared* shared_;
-  std::pair<Fd, Fd> start_;  ///< workers read, we close
+  std::pair<Fd, Fd> start_;  ///< a byte for each worker
   std::vector<int> pids_;
   std::vector<double> max_ms_;
   bool paused_ = false;

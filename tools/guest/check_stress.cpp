@@ -67,7 +67,9 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
                   KernelLog& log) {
   Json result = {{"ok", false}, {"stage", "stress"}, {"reason", nullptr}};
   const uint64_t start = monotonic_ns();
-  auto load = std::make_unique<Load>(plan.hotplug);
+  auto load = std::make_unique<Load>(LoadKind::storm, plan.hotplug);
+  std::unique_ptr<Load> steady;
+  if (plan.steady_seconds > 0) steady = std::make_unique<Load>(LoadKind::steady, false);
   const LoadOptions options{
       .knobs = plan.knobs, .hints = plan.hints, .timeout_ms = uint32_t(plan.timeout_ms)};
   auto policy = std::make_shared<Policy>(object, options, what);
@@ -150,6 +152,31 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
     if (waited.empty() && attached_s > kHistory_s + seconds) break;
   }
   if (reason.empty()) reason = waited;
+  if (reason.empty() && steady) {
+    load->pause_all();
+    steady->start();
+    const uint64_t from = monotonic_ns();
+    const auto elapsed_s = [&] { return double(monotonic_ns() - from) / 1e9; };
+    double longest_ms = 0;
+    while (reason.empty() && elapsed_s() < plan.steady_seconds &&
+           longest_ms <= limit_ms + lateness.max_ms) {
+      lateness.sleep(20ms);
+      steady->measure();
+      log.read();
+      for (const auto& one : steady->portions()) longest_ms = std::max(longest_ms, one.max_ms);
+      health = policy->health();
+      if (!health.ok) reason = health.reason;
+    }
+    Json portions = Json::array();
+    for (const auto& one : steady->portions())
+      portions.push_back({{"load", one.load}, {"cpu_ns", one.cpu_ns}, {"max_ms", one.max_ms}});
+    result["steady"] = {{"seconds", elapsed_s()}, {"max_wait_ms", longest_ms}, {"tasks", portions}};
+    if (reason.empty() && longest_ms > limit_ms + lateness.max_ms)
+      reason = fmt::format(
+          "a runnable task of a steady load waited {:.0f} ms for a CPU, more than "
+          "{:.0f} ms",
+          longest_ms, limit_ms);
+  }
   // The kernel fills the record while it takes the policy out; it may still be at that.
   for (int i = 0; i < 250 && !health.ok && !health.exit; ++i) {
     lateness.sleep(20ms);
@@ -179,6 +206,7 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
   if (reason.empty() && after.state != "disabled")
     reason = fmt::format("sched_ext is '{}' after the policy was taken out", after.state);
   load.reset();
+  steady.reset();
   const auto exit = health.exit ? health.exit : policy->exit_record();
   if (exit) result["exit"] = exit_json(*exit);
   constexpr uint32_t kFault = 1024;  // SCX_EXIT_ERROR: this kind and those above are the policy's
