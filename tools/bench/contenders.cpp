@@ -7,7 +7,7 @@
 
 #include "auth/digest.h"
 #include "base/file.h"
-#include "obj/library.h"
+#include "doc/library.h"
 
 namespace schedcp {
 namespace {

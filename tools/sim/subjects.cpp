@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "subjects.h"
 
-#include "obj/library.h"
+#include "doc/library.h"
 
 namespace schedcp {
 namespace {

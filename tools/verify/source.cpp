@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "confined.h"
-#include "obj/library.h"
+#include "doc/library.h"
 
 namespace schedcp {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "obj/library.h"
+#include "doc/library.h"
 
 #include <algorithm>
 #include <chrono>
