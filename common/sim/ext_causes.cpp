@@ -103,6 +103,7 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
     return {stays ? "SCX037" : "SCX016", ext.put};
   }
   const CpuSet usable = task.usable();
+  const Time began = since;
   // What an idle CPU did before its last look for work says nothing.
   if (kernel_->any_idle(usable)) {
     Time last = kNever;
@@ -111,15 +112,16 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
         last = std::min(last, evidence_.dispatch_at[size_t(cpu.id)]);
     since = std::max(since, last - std::min<Time>(last, 1));
   }
-  bool looked = false, looked_rightly = false, dispatched = false;
+  bool looked_in_vain = false, looked_rightly = false, dispatched = false;
   Time last_look = 0;
   for (int cpu = 0; cpu < kernel_->nr_cpus(); ++cpu) {
     const Time look = dsq.looked_at.empty() ? 0 : dsq.looked_at[size_t(cpu)];
     last_look = std::max(last_look, look);
     if (usable.has(cpu) && evidence_.dispatch_at[size_t(cpu)] > since) dispatched = true;
-    if (look <= since) continue;
-    looked = true;
-    looked_rightly |= usable.has(cpu);
+    if (usable.has(cpu))
+      looked_rightly |= look > since;
+    else
+      looked_in_vain |= look > began && look >= evidence_.dispatch_at[size_t(cpu)];
   }
   const bool bound = (task.flags & kPfKthread) && task.allowed_count == 1;
   if (looked_rightly) {
@@ -127,7 +129,7 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
     if (ext.ordered) return cause_of_order(task);
     return {bound ? "SCX057" : "SCX018", ext.put};
   }
-  if (looked) return {"SCX015", ext.put};
+  if (looked_in_vain) return {"SCX015", ext.put};
   if (dsq.id == kDsqGlobal) return {kernel_->any_idle(usable) ? "SCX019" : "SCX018", ext.put};
   if (evidence_.peeked_twice.function >= 0 && dsq.peeked_at <= since)
     return {"SCX055", evidence_.peeked_twice};

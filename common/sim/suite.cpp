@@ -77,7 +77,7 @@ class Checker {
 };
 
 /// As many as tell a habit from chance.
-constexpr uint64_t kManyTimes = 20;
+constexpr uint64_t kManyTimes = 10;
 constexpr Time kMuchBack = 10 * kMs;
 /// Shares so many times more or less than is due are wrong.
 constexpr double kSharesOff = 2;
@@ -101,7 +101,7 @@ std::vector<Checker::Plan> Checker::plans() const {
   plans.push_back({checking_late(long_ms), 1, limits_.seed});
   for (const int cpus : {1, 4}) plans.push_back({checking_shares(cpus), cpus, limits_.seed});
   for (const int cpus : limits_.cpus)
-    plans.push_back({checking_mix(cpus, 260), cpus, limits_.seed + 1});
+    plans.push_back({checking_mix(cpus, 130), cpus, limits_.seed + 1});
   return plans;
 }
 
@@ -253,7 +253,7 @@ void Checker::conclude() {
                     "time it was busy, and did not hear it",
                     all_.idle_kicks),
         all_.idle_kick_at);
-  if (all_.cut_short >= 5 * kManyTimes && all_.cut_short * 5 > all_.wakeups * 2)
+  if (all_.cut_short >= 10 * kManyTimes && all_.cut_short * 5 > all_.wakeups * 2)
     add("SCX039", "warning",
         fmt::format("{} of {} wake-ups took the CPU from a task that had had it for less than "
                     "0.5 ms",

@@ -64,7 +64,6 @@ struct ExtEntity {
   Time held_since = 0;
   CodePlace put;          ///< who put it on the queue it is on
   Time ran_from = 0;      ///< its CPU time when it was last given a CPU
-  Time changed_at = 0;    ///< when its affinity or group last did
   unsigned returned = 0;  ///< how often it came back without having run (SCX_ENQ_IMMED)
   bool reset_runnable_at = true;
   Time runnable_at = 0;  ///< the watchdog's clock

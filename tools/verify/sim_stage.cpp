@@ -27,6 +27,7 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate, const Si
                     {"longest_wait_ms", longest_ms},
                     {"complete", checked.complete},
                     {"limits", Json{{"wait_ms", limits.starved_ms},
+                                    {"kernel_thread_wait_ms", limits.kthread_wait_ms},
                                     {"wait_beside_idle_cpu_ms", limits.idle_wait_ms},
                                     {"instructions", limits.max_instructions}}}};
   if (stage.outcome == "failed") stage.reason = sentence_of(stage.findings);
