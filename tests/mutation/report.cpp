@@ -40,6 +40,7 @@ Json report_of(const Mutants& mutants, const std::vector<Fate>& fates, const Res
   std::map<std::string, std::map<std::string, int>> by_policy, by_operator;
   Json survivors = Json::array(), late = Json::array();
   int killed_and_run = 0, killed_and_misbehaving = 0, unknown = 0;
+  int past_stress = 0;
   for (const auto& fate : fates) {
     const std::string why =
         fate.guest ? misbehaviour(*fate.guest, results.runs(fate.original->key, fate.guest->jobs))
@@ -49,6 +50,7 @@ Json report_of(const Mutants& mutants, const std::vector<Fate>& fates, const Res
     ++all[end], ++by_operator[m.op][end];
     ++by_policy[fate.mutant->policy + (fate.mutant->library ? "" : " (corpus)")][end];
     unknown += fate.early.sim == "unknown";
+    past_stress += end == "not_run" && fate.guest.has_value();
     if (fate.early.killed()) {
       killed_and_run += fate.guest.has_value();
       killed_and_misbehaving += !why.empty();
@@ -76,6 +78,7 @@ Json report_of(const Mutants& mutants, const std::vector<Fate>& fates, const Res
                  {"equal_to_another", mutants.equal}};
   report["all"] = counts_json(all);
   report["sim_unknown"] = unknown;
+  report["not_run_but_past_stress"] = past_stress;
   report["killed_before_kernel"] = early;
   report["misbehaving_not_killed_before_kernel"] = missed;
   report["before_kernel_ratio"] = early + missed ? double(early) / (early + missed) : 0;
@@ -104,10 +107,13 @@ std::string view(const Json& report) {
                         one["file"].get<std::string>(), one["line"].get<int>(),
                         one["operator"].get<std::string>(), one["was"].get<std::string>(),
                         one["now"].get<std::string>(), one["why"].get<std::string>());
-  text += fmt::format("\n{} killed before a kernel, {} more misbehave: {:.1f} %\n",
-                      report["killed_before_kernel"].get<int>(),
-                      report["misbehaving_not_killed_before_kernel"].get<int>(),
-                      100 * report["before_kernel_ratio"].get<double>());
+  text += fmt::format(
+      "\n{} killed before a kernel, {} more misbehave: {:.1f} %; {} not run to the end yet, {} of "
+      "them past stress\n",
+      report["killed_before_kernel"].get<int>(),
+      report["misbehaving_not_killed_before_kernel"].get<int>(),
+      100 * report["before_kernel_ratio"].get<double>(), report["all"]["not_run"].get<int>(),
+      report["not_run_but_past_stress"].get<int>());
   return text;
 }
 
