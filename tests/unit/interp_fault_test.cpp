@@ -192,7 +192,7 @@ SEC("struct_ops/chain") u64 chain(u64 *a) {
 )" + policy_tail(".tick = (void *)chain,"));
   CHECK(bench.call("tick", {10}) == 0);
   const uint64_t used = bench.machine.memory().bytes_used();
-  CHECK(bench.call("tick", {200000}) == 0);
+  CHECK(bench.call("tick", {100000}) == 0);
   CHECK(bench.machine.memory().bytes_used() == used);
 }
 
