@@ -22,10 +22,8 @@ namespace {
 const fs::path kSource = SCHEDCP_SOURCE_DIR;
 const fs::path kCorpus = kSource / "tests/corpus";
 
-/// Those of tests/corpus that need a kernel but that none catches yet; one that is caught must be
-/// struck out. (racy_ring: two CPUs must be between the same two instructions, which emulated ones
-/// are too seldom.)
-const std::set<std::string> expected_missing = {"racy_ring"};
+/// Races that emulated CPUs, seldom between the same two instructions, lose now and then only.
+const std::set<std::string> by_chance = {"racy_ring"};
 
 const TempDir& state() {
   static const TempDir dir;
@@ -164,7 +162,6 @@ TEST_CASE("a guest that dies is told of the policy that ran, and replaced for th
 }
 
 TEST_CASE("bad policies that only a kernel can catch are caught by the stage they name") {
-  auto missing = expected_missing;
   std::vector<fs::path> files;
   std::vector<std::string> stages;
   for (const auto& file : corpus("bad"))
@@ -175,14 +172,13 @@ TEST_CASE("bad policies that only a kernel can catch are caught by the stage the
   for (size_t i = 0; i < files.size(); ++i) {
     const std::string& name = found[i].candidate.policy.name;
     CAPTURE(found[i].reason);
-    const bool expected = missing.erase(name) == 0;
     const Stage* named = stage(found[i], stages[i]);
     REQUIRE(named);
-    CHECK_MESSAGE((named->outcome == "failed") == expected, name,
-                  std::string(expected ? " is not caught by " : " is caught, strike it out: "),
-                  stages[i]);
+    if (by_chance.contains(name))
+      WARN_MESSAGE(named->outcome == "failed", name, " won its race");
+    else
+      CHECK_MESSAGE(named->outcome == "failed", name, " is not caught by ", stages[i]);
   }
-  for (const auto& name : missing) FAIL_CHECK(name, " is expected missing, but not there");
 }
 
 TEST_CASE("good policies, however unusual, are loaded by the kernel") {
