@@ -81,7 +81,9 @@ Json report_of(const Mutants& mutants, const std::vector<Fate>& fates, const Res
   report["not_run_but_past_stress"] = past_stress;
   report["killed_before_kernel"] = early;
   report["misbehaving_not_killed_before_kernel"] = missed;
-  report["before_kernel_ratio"] = early + missed ? double(early) / (early + missed) : 0;
+  // Of those that have not run yet nobody knows.
+  report["before_kernel_ratio"] =
+      all["not_run"] || !(early + missed) ? Json() : Json(double(early) / (early + missed));
   report["killed_that_were_run_too"] = killed_and_run;
   report["of_those_misbehaving"] = killed_and_misbehaving;
   for (const auto& [name, counts] : by_policy) report["by_policy"][name] = counts_json(counts);
@@ -108,12 +110,14 @@ std::string view(const Json& report) {
                         one["operator"].get<std::string>(), one["was"].get<std::string>(),
                         one["now"].get<std::string>(), one["why"].get<std::string>());
   text += fmt::format(
-      "\n{} killed before a kernel, {} more misbehave: {:.1f} %; {} not run to the end yet, {} of "
+      "\n{} killed before a kernel, {} more misbehave: {}; {} not run to the end yet, {} of "
       "them past stress\n",
       report["killed_before_kernel"].get<int>(),
       report["misbehaving_not_killed_before_kernel"].get<int>(),
-      100 * report["before_kernel_ratio"].get<double>(), report["all"]["not_run"].get<int>(),
-      report["not_run_but_past_stress"].get<int>());
+      report["before_kernel_ratio"].is_null()
+          ? "no ratio yet"
+          : fmt::format("{:.1f} %", 100 * report["before_kernel_ratio"].get<double>()),
+      report["all"]["not_run"].get<int>(), report["not_run_but_past_stress"].get<int>());
   return text;
 }
 
