@@ -38,7 +38,7 @@ constexpr Rule kRules[] = {
      "a queue is used that is never created",
      "Inserting into a queue that does not exist ends the policy. Ids with bit 63 are the kernel's "
      "and cannot be created.",
-     "scx_bpf_create_dsq() in init, with an id below 2^63."},
+     "scx_bpf_create_dsq() in init, with an id below 2^63; init must be BPF_STRUCT_OPS_SLEEPABLE."},
     {"SCX006", "queues", "static", "warning", "likely",
      "one queue is filled both by arrival and by vtime",
      "The kernel ends the policy when an entry of one kind meets one of the other.",

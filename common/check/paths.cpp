@@ -290,7 +290,7 @@ void Rules::conclude(bool complete) {
           fmt::format("queue {} is never created: the kernel ends the policy at the first "
                       "insert",
                       id),
-          "scx_bpf_create_dsq() in init");
+          "scx_bpf_create_dsq() in init, which must be BPF_STRUCT_OPS_SLEEPABLE for that");
     else if (!drained_.unknown && !drained_.known.contains(id))
       findings_.add_at(
           *place.function, place.insn, "SCX004", "error",

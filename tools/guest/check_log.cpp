@@ -26,6 +26,23 @@ KernelLog::KernelLog() : fd_(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEX
   if (fd_) ::lseek(fd_.get(), 0, SEEK_END);
 }
 
+std::string KernelLog::ended() const {
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    // "sched_ext: BPF scheduler "x" disabled (runnable task stall)", then "sched_ext: x: details".
+    const size_t at = lines_[i].find("disabled (");
+    if (at == std::string::npos || lines_[i].find("unregistered") != std::string::npos) continue;
+    const size_t start = at + 10, end = lines_[i].rfind(')');
+    if (end == std::string::npos || end <= start) continue;
+    std::string why = lines_[i].substr(start, end - start);
+    const std::string next = i + 1 < lines_.size() ? lines_[i + 1] : "";
+    const size_t name = next.find("sched_ext: ");
+    const size_t details = name == next.npos ? next.npos : next.find(": ", name + 11);
+    if (details != next.npos) why += next.substr(details);
+    return why;
+  }
+  return "";
+}
+
 void KernelLog::read() {
   char record[8192];
   for (;;) {

@@ -47,7 +47,9 @@ class KernelLog {
   /// Collect what has come; call now and then, the kernel's buffer is finite.
   void read();
   const std::vector<std::string>& lines() const { return lines_; }  ///< those of interest
-  const std::string& complaint() const { return complaint_; }       ///< first warning or bug, or ""
+  /// Why the kernel took a policy out, in its own words, or "": for policies that record no exit.
+  std::string ended() const;
+  const std::string& complaint() const { return complaint_; }  ///< first warning or bug, or ""
 
  private:
   Fd fd_;

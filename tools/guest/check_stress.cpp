@@ -213,6 +213,8 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
   if (exit && exit->kind >= kFault && !health.exit)
     reason = fmt::format("the kernel ended it: {}: {}", exit->reason, exit->message);
   log.read();
+  if (const std::string why = exit ? "" : log.ended(); !why.empty())
+    reason = "the kernel ended it: " + why;
   if (reason.empty() && !log.complaint().empty())
     reason = "the kernel complained: " + log.complaint();
   result["kernel_log"] = log.lines();

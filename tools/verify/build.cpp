@@ -66,11 +66,15 @@ std::optional<std::string> mend_for(const std::string& message) {
   const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
   if (says("'vmlinux.h' file not found"))
     return "schedcp-vm kernel fetch, or include schedcp.bpf.h instead";
+  if (says("'scx/") || says("'bpf/"))
+    return "#include \"schedcp.bpf.h\" instead: it has what a policy needs of the kernel and "
+           "libbpf";
   if (says("file not found"))
     return "put the header beside the source; nothing else of this machine is visible to the build";
   if (says("undeclared function 'scx_") || says("undeclared identifier 'scx_") ||
       says("undeclared identifier 'SCX_"))
-    return "include schedcp.bpf.h, and see there what it is called";
+    return "include schedcp.bpf.h; it calls kernel functions whose names have changed by its own, "
+           "as scx_insert, scx_insert_vtime, scx_move_to_local";
   if (says("looks like the BPF stack limit"))
     return "move large variables into a per-CPU array map";
   return std::nullopt;
@@ -79,8 +83,12 @@ std::optional<std::string> mend_for(const std::string& message) {
 /// Line `number` of a staged file.
 std::optional<std::string> line_of(const fs::path& file, int64_t number) {
   try {
-    const auto lines = split(read_file(file, kMaxHeaderBytes), '\n');
-    if (number >= 1 && size_t(number) <= lines.size()) return printable(lines[size_t(number) - 1]);
+    auto lines = split(read_file(file, kMaxHeaderBytes), '\n');
+    if (number >= 1 && size_t(number) <= lines.size()) {
+      std::string& line = lines[size_t(number) - 1];
+      std::replace(line.begin(), line.end(), '\t', ' ');  // one column each, as it is counted
+      return printable(line);
+    }
   } catch (const Error&) {
   }
   return std::nullopt;
