@@ -133,3 +133,51 @@ TEST_CASE("a policy that starves some tasks is rejected by strain alone") {
   CHECK(verdict.reason.starts_with("stress: "));
   check_evidence(stage(verdict, "stress"));
 }
+
+TEST_CASE("a policy that records no exit is rejected with what the kernel said") {
+  std::string source = read_file(kBad + "never_dispatches.bpf.c");
+  const auto cut = [&](const std::string& from, const std::string& to) {
+    const size_t start = source.find(from), end = source.find(to, start);
+    REQUIRE(end != source.npos);
+    source.erase(start, end + to.size() - start);
+  };
+  cut("void BPF_STRUCT_OPS(bad_exit", "}\n");
+  cut(".exit =", ",");
+  const TempDir dir;
+  write_file_atomic(dir.path() / "quiet.bpf.c", source);
+  const auto [verdict, code] =
+      verify({"--stages", "kernel,stress", (dir.path() / "quiet.bpf.c").string()});
+  CHECK(code == 1);
+  const Stage& stress = stage(verdict, "stress");
+  CAPTURE(dump(stress.evidence));
+  CHECK(stress.reason.value_or("").starts_with("the kernel ended it: runnable task stall: "));
+  CHECK(stress.reason.value_or("").find("failed to run for") != std::string::npos);
+}
+
+TEST_CASE("regress measures against the default scheduler, and its limits decide") {
+  const std::string fifo = SCHEDCP_BUILD_DIR "/share/schedcp/policies/fifo/fifo.bpf.o";
+  const std::vector<std::string> words = {"--stages", "regress", "--limit", "regress.budget_s=120"};
+  auto strict = words, lax = words;
+  strict.insert(strict.end(), {"--limit", "regress.wall_ratio=0.01", fifo});
+  lax.insert(lax.end(), {"--limit", "regress.wall_ratio=100", "--limit",
+                         "regress.p99_wakeup_ratio=1000", fifo});
+  const auto [refused, no] = verify(strict);
+  // On a busy machine runs are thrown away, and the outcome is unknown.
+  CAPTURE(refused.reason);
+  const Stage& failed = stage(refused, "regress");
+  WARN(failed.outcome == "failed");
+  if (failed.outcome == "failed") {
+    CHECK(no == 1);
+    CHECK(refused.reason.find("its time is ") != std::string::npos);
+    CHECK(refused.reason.find("of the default scheduler's, more than 0.01") != std::string::npos);
+  }
+  const auto [accepted, yes] = verify(lax);
+  CAPTURE(accepted.reason);
+  CHECK(yes == 0);
+  const Stage& passed = stage(accepted, "regress");
+  CHECK(passed.outcome != "failed");
+  CHECK(passed.evidence["workloads"].size() == 3);
+  CHECK(passed.evidence["limits"]["wall_ratio"] == 100.0);
+  for (const auto& one : passed.evidence["workloads"])
+    CHECK((one.contains("unclear") || one["wall_ratio"]["low"].get<double>() > 0.1));
+}
