@@ -100,6 +100,9 @@ std::optional<FileLock> start_slot() {
   }
 }
 
+/// How often to boot before giving up.
+constexpr int kBoots = 6;
+
 std::string entropy() {
   std::string bytes(64, '\0');
   if (getrandom(bytes.data(), bytes.size(), 0) != ssize_t(bytes.size()))
@@ -182,8 +185,8 @@ Vm Vm::start(const VmOptions& options) {
       break;
     }
   }
-  // An emulated boot fails once in some hundred times, at once or by a panic; a second try settles
-  // whether it is more than that.
+  // An emulated boot may fail by a panic, or (half a second after its start, before the kernel has
+  // said a word) by a reset: once in some hundred times on one day, two times in five on another.
   if (!slot) slot = start_slot();
   for (int tries = 0;; ++tries) {
     try {
@@ -192,7 +195,7 @@ Vm Vm::start(const VmOptions& options) {
       guest->machine->expect(wire::Type::hello, options.start_timeout, "booting");
       break;
     } catch (const GuestError&) {
-      if (tries == 1 || accel.kvm) throw;
+      if (tries == kBoots - 1 || accel.kvm) throw;
     }
   }
   set_up(options.start_timeout);
