@@ -26,7 +26,7 @@ ms_of() {
 # Median, least and most of numbers on stdin, as JSON. Of six and more, least and most enclose the
 # median with 95 % confidence.
 quantity() {
-  sort -n | awk '{v[NR] = $1} END {
+  sort -g | awk '{v[NR] = $1} END {
     m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
     printf "{\"n\":%d,\"median\":%.5g,\"least\":%.5g,\"most\":%.5g}", NR, m, v[1], v[NR]}'
 }
@@ -65,7 +65,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done > "$work/before"
 stage_ms() { sed -nE "s/.*\"name\":\"$1\",\"outcome\":\"passed\",(\"reason\":\"[^\"]*\",)?\"wall_ns\":([0-9]+).*/\2/p" "$work/before"; }
 # The least time that 95 of 100 do not exceed.
-p95() { sort -n | awk '{v[NR] = $1 / 1e6} END {n = int(NR * 0.95); if (n < NR * 0.95) n++; printf "%.4g", v[n]}'; }
+p95() { sort -g | awk '{v[NR] = $1 / 1e6} END {n = int(NR * 0.95); if (n < NR * 0.95) n++; printf "%.4g", v[n]}'; }
 static_p95=$(stage_ms static | p95)
 sim_p95=$(stage_ms sim | p95)
 both_p95=$(stage_ms static > "$work/a" && stage_ms sim | paste "$work/a" - | awk '{print $1 + $2}' | p95)
