@@ -29,10 +29,12 @@ while [ "$left" -gt 0 ]; do
   code=0
   schedcp-vm --root --kernel-log "$work/kernel" --timeout 1h -- \
     sh "$here/soak_guest.sh" "$work/verdicts" "$count" > "$work/line" 2> "$work/err" || code=$?
+  # Every guest's kernel tells of the policies it took in: a log without them shows nothing.
+  if [ "$code" -eq 0 ] && ! grep -q sched_ext "$work/kernel"; then code=log_without_sched_ext; fi
   panics=$(grep -cE 'Kernel panic|Oops' "$work/kernel" || true)
   warnings=$(grep -cE 'WARNING: |BUG: |INFO: (task|rcu)|rcu: INFO|soft lockup|refcount_t' \
     "$work/kernel" || true)
-  if [ "$code" -ne 0 ]; then
+  if [ "$code" != 0 ]; then
     echo "soak: a guest ended with $code:" >&2
     tail -n 20 "$work/err" "$work/kernel" >&2
     printf '"deployments":0,"guest_failed":1\n' > "$work/line"

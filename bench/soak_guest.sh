@@ -70,8 +70,8 @@ while [ "$i" -lt "$count" ]; do
   sleep 0.2
   case $ending in
     replaced) [ "$i" -lt "$count" ] && continue ;;
-    guard_killed) pkill -KILL -x schedcp-guard || true ;;
-    guard_ended) pkill -TERM -x schedcp-guard || true ;;
+    guard_killed) pkill -KILL -x schedcp-guard || unexpected=$((unexpected + 1)) ;;
+    guard_ended) pkill -TERM -x schedcp-guard || unexpected=$((unexpected + 1)) ;;
     kill)
       schedcp-rollback --kill > /dev/null || unexpected=$((unexpected + 1))
       schedcp-rollback --unlock > /dev/null
