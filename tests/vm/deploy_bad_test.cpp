@@ -76,7 +76,11 @@ TEST_CASE("in a guest: bad policies" * doctest::skip()) {
     const std::string verdict =
         dump(to_json(guest.verdict(bad.name, objects / (bad.name + ".bpf.o"))));
     control.max_gap_ms();
-    const auto ran = call("schedcp-deploy", {"--no-canary", "--watch-time", "10s"}, verdict);
+    // The guard's own limits are out of the way: it is the kernel that shall end these.
+    const auto ran = call(
+        "schedcp-deploy",
+        {"--no-canary", "--watch-time", "10s", "--wait-limit", "60s", "--latency-ratio", "1000000"},
+        verdict);
     INFO(ran.out, ran.err);
     REQUIRE(ran.exit.code == 1);
     const auto failed = document<Deployment>(ran);
@@ -87,19 +91,15 @@ TEST_CASE("in a guest: bad policies" * doctest::skip()) {
                  limit = failed.evidence.at("timeout_ms");
     const double gap = failed.evidence.at("heartbeat").at("max_gap_ms");
     const double stood_still = control.max_gap_ms();
-    if (stood_still < 100) {
-      // The watchdog looks every half of its time; what it wakes for comes as late as ours.
-      CHECK(after <= 1.5 * limit + 200 + 5 * stood_still);
-      CHECK(gap <= 200);
-    } else {
-      WARN(after <= 1.5 * limit + 200);
-      CHECK(after <= 3 * limit + 10 * stood_still);
-      CHECK(gap <= 200 + 3 * stood_still);
-    }
+    // The watchdog looks every half of its time, and as late as a busy host lets it.
+    WARN(after <= 1.5 * limit + 200 + 5 * stood_still);
+    CHECK(after <= 3 * limit + 10 * stood_still);
+    CHECK(gap <= 200 + 3 * stood_still);
     CHECK(failed.breaker->state == "open");
     CHECK(guest.kernel().state == "disabled");
     CHECK(scheduler_holders().empty());
-    CHECK(find_guards().empty());
+    // It answers before it goes.
+    for (const auto& left : find_guards()) CHECK(wait_gone(left, std::chrono::seconds(5)));
     MESSAGE(bad.name, ": ", failed.reason, "; ejected after ms ", after, ", longest gap between ",
             "heartbeats ms ", gap, ", of a control ms ", stood_still);
     // One that fails before it is enabled does not count among the enabled.

@@ -44,7 +44,8 @@ void run_in_guest(const std::string& name,
     for (const auto& line : split(ran.out, '\n'))
       if (line.find("MESSAGE: ") != line.npos) MESSAGE(line.substr(line.find("MESSAGE: ") + 9));
   } else {
-    FAIL_CHECK("exit ", ran.exit.code, ran.timed_out ? " (timed out)" : "", "\n", ran.out, ran.err);
+    const std::string how = ran.timed_out ? " (timed out)\n" : "\n";
+    FAIL_CHECK("exit ", ran.exit.code, how, ran.out, ran.err);
   }
   // No case at all would be a success too: the name must have been found.
   CHECK(ran.out.find("| 0 failed") != ran.out.npos);

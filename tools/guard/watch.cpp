@@ -20,6 +20,7 @@ namespace {
 
 constexpr int look_ms = 80;                    // more than 10 times a second
 constexpr double probation_floor_us = 30'000;  ///< latencies below this are nobody's concern
+constexpr double idle_beyond_doubt = 0.5;
 constexpr int strikes_to_fail = 3;
 constexpr int most_reloads = 5;
 constexpr uint64_t reload_window = 60'000'000'000;
@@ -127,7 +128,9 @@ void Guard::probation() {
     next = monotonic_ns() + 500'000'000;
     const Kpi now = meter_->window();
     if (now.probe_p95_us >= worst.probe_p95_us) worst = now;
-    const bool same_load = now.runnable <= before_.runnable * 1.5 + 2;
+    // Tasks that starve are runnable too: more of them beside idle CPUs are the policy's doing.
+    const bool same_load =
+        now.runnable <= before_.runnable * 1.5 + 2 || now.busy_ratio < idle_beyond_doubt;
     const auto worse = [&](double is, double was) {
       return is > std::max(was * request_.latency_ratio, probation_floor_us);
     };
