@@ -21,7 +21,7 @@ struct Kernel {
   fs::path vmlinux;     ///< uncompressed ELF image
   fs::path vmlinux_h;   ///< C header of its types and kfuncs; empty when there is none
   fs::path modules;     ///< directory of .ko files and `order`
-  std::string origin;   ///< "debian", "running" or the path it was made from
+  std::string origin;   ///< "debian", "running", "built" or the path it was made from
 };
 
 /// Told what is being waited for, in a sentence; may be empty.
@@ -47,6 +47,11 @@ std::optional<std::string> chosen_kernel();
 /// through apt in isolation: signatures checked, nothing installed, no root needed) unless it is
 /// there.
 Kernel fetch_debian_kernel(const Notice& notice = {});
+
+/// Make a kernel with sched_ext from Debian's packaged source of `version` ("6.12"), with the
+/// configuration in share/schedcp/kernel.config, unless it is there. Takes many minutes, 3 GB while
+/// it lasts, and a compiler. Throws usage_error for a version that Debian has no source of.
+Kernel build_kernel(const std::string& version, const Notice& notice = {});
 
 /// Remove kernels of our own cache: `release`, or all but the one in use; their snapshots go too.
 /// Returns the releases removed.

@@ -37,6 +37,10 @@ ExitCode manage_kernels(Program& program, const KernelCommand& command) {
   if (command.name && (command.action == "list" || command.action == "fetch"))
     throw usage_error("kernel " + command.action + " takes no name");
   if (command.action == "fetch") return done(fetch_debian_kernel(notice), false);
+  if (command.action == "build") {
+    if (!command.name) throw usage_error("kernel build: which version?", "for example 6.12");
+    return done(build_kernel(*command.name, notice), false);
+  }
   if (command.action == "use") {
     if (!command.name)
       throw usage_error("kernel use: which one?",

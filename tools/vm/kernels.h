@@ -20,7 +20,7 @@ struct GuestKernel {
   static constexpr auto fields() {
     return std::tuple{
         required("release", &GuestKernel::release, "Its release, as uname -r prints it."),
-        required("origin", &GuestKernel::origin, "debian, running, or the image it is from."),
+        required("origin", &GuestKernel::origin, "debian, running, built, or the image it is from."),
         required("in_use", &GuestKernel::in_use, "Whether guests boot it when none is named."),
         required("vmlinux", &GuestKernel::vmlinux, "Its image."),
         optional("vmlinux_h", &GuestKernel::vmlinux_h, "C header of its types."),
@@ -34,7 +34,7 @@ struct KernelCommand {
   std::optional<std::string> name;
 };
 
-/// list, fetch, use NAME, prune [NAME]; prints the kernels concerned.
+/// list, fetch, build VERSION, use NAME, prune [NAME]; prints the kernels concerned.
 ExitCode manage_kernels(Program& program, const KernelCommand& command);
 
 }  // namespace schedcp

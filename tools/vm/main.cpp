@@ -36,10 +36,12 @@ int main(int argc, char** argv) {
   program.example("schedcp-vm -- uname -r", "See which kernel the guest has.");
 
   KernelCommand kernel;
-  auto& sub = program.subcommand("kernel", "List, fetch, choose or remove guest kernels.",
+  auto& sub = program.subcommand("kernel", "List, fetch, build, choose or remove guest kernels.",
                                  [&] { return manage_kernels(program, kernel); });
-  sub.argument("ACTION", kernel.action, "What to do.").choices({"list", "fetch", "use", "prune"});
-  sub.argument("NAME", kernel.name, "A release, running, debian, default, or an image's path.");
+  sub.argument("ACTION", kernel.action, "What to do.")
+      .choices({"list", "fetch", "build", "use", "prune"});
+  sub.argument("NAME", kernel.name,
+               "A release, running, debian, default, an image's path, or the version to build.");
   sub.writes<GuestKernel>();
 
   return program.run_status(argc, argv, [&] { return run_in_guest(program, options); });
