@@ -135,7 +135,8 @@ void add_to(CLI::App& app, CommandState& state) {
         option->value_name, [option](const std::vector<std::string>& values) {
           for (const auto& value : values) store(*option, value);
         });
-    added->expected(0, option->is_list() ? 1 << 20 : 1);
+    // A single one must not take the next one's word too.
+    option->is_list() ? added->expected(0, 1 << 20) : added->expected(1)->allow_extra_args(false);
   }
 }
 
