@@ -10,7 +10,7 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        sanitize coverage bench bench-fidelity mutants soak fuzz install deb clean
+        test-matrix sanitize coverage bench bench-fidelity mutants soak fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -48,6 +48,10 @@ test-vm: kernel build-tests  ## The programs inside a kernel with sched_ext
 
 test-mcp: kernel build-tests  ## Official MCP client and jose against our programs
 	@ctest --test-dir $(BUILD) --output-on-failure -L mcp -R '$(T)'
+
+test-matrix: deps kernel  ## Every policy on kernel 6.12, too, which is made first, at 1 to 8 CPUs: an hour
+	@scripts/deps.sh flex bison bc dwarves
+	@tests/matrix.sh $(BUILD)
 
 check: tidy  ## Format and lint
 	@$(OURS) | xargs $(CLANG_FORMAT) --dry-run -Werror

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what schedcp needs to build, test and run; say what is done; do nothing when all is there.
 # Debian 12 takes QEMU (>= 10), libbpf (>= 1.4) from its own backports, Debian 13 has them.
-# Elsewhere: print the list and stop.
+# Elsewhere: print the list and stop. Packages named on the command line are wanted too.
 set -euo pipefail
 
 build="build-essential cmake ninja-build pkg-config ccache libelf-dev zlib1g-dev libzstd-dev libssl-dev
@@ -17,7 +17,7 @@ installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx
 at_least() { installed "$1" && dpkg --compare-versions "$(dpkg-query -W -f '${Version}' "$1")" ge "$2"; }
 
 command -v npm >/dev/null 2>&1 && node=
-wanted=$(echo $build $bpf $run $check $node)
+wanted=$(echo $build $bpf $run $check $node "$@")
 
 . /etc/os-release 2>/dev/null || true
 if [ "${ID:-}" != debian ] || { [ "${VERSION_ID:-}" != 12 ] && [ "${VERSION_ID:-}" != 13 ]; }; then

@@ -20,10 +20,10 @@ double confidence_of(const Condition& condition, double value) {
 
 }  // namespace
 
-const std::vector<Rule>& classification_rules() {
+const std::vector<LabelRule>& classification_rules() {
   // Rates are a second and CPU. The thresholds are judgement, not fitted: each sits
   // between the kinds it separates by a factor of two or more.
-  static const std::vector<Rule> rules{
+  static const std::vector<LabelRule> rules{
       {"fork_storm",
        {{&F::fork_rate_hz, "fork_rate_hz", true, 200, "starts tasks all the time"},
         {&F::length_p50_ms, "length_p50_ms", false, 10, "and they are short"},
@@ -54,7 +54,7 @@ const std::vector<Rule>& classification_rules() {
 }
 
 Classification classify(const Features& features) {
-  for (const Rule& rule : classification_rules()) {
+  for (const LabelRule& rule : classification_rules()) {
     Classification result{rule.label, 1, {}};
     const bool holds = std::all_of(
         rule.conditions.begin(), rule.conditions.end(), [&](const Condition& condition) {

@@ -18,13 +18,13 @@ struct Condition {
 };
 
 /// All conditions must hold. A feature that is not known fails it.
-struct Rule {
+struct LabelRule {
   const char* label;
   std::vector<Condition> conditions;
 };
 
 /// Tried in this order, the first that holds wins.
-const std::vector<Rule>& classification_rules();
+const std::vector<LabelRule>& classification_rules();
 
 /// "unknown" with confidence 0 when no rule holds. Confidence grows with the distance to the
 /// thresholds: 0.5 at the threshold, 1 at four times (or a quarter of) it.

@@ -55,7 +55,7 @@ struct Probes::Impl {
   std::unique_ptr<bpf_object, Close> object;
   std::vector<std::unique_ptr<bpf_link, Close>> links;
   std::unique_ptr<ring_buffer, Close> ring;
-  Workload* sink = nullptr;  ///< set while collect() runs
+  ObservedWorkload* sink = nullptr;  ///< set while collect() runs
 
   bpf_map* map(const char* name) const {
     bpf_map* found = bpf_object__find_map_by_name(object.get(), name);
@@ -124,13 +124,13 @@ void Probes::begin(const std::vector<pid_t>& processes) {
   if (bpf_prog_test_run_opts(bpf_program__fd(begin), &run)) throw refused(errno, log);
 }
 
-void Probes::collect(Workload& workload) {
+void Probes::collect(ObservedWorkload& workload) {
   impl_->sink = &workload;
   ring_buffer__consume(impl_->ring.get());
   impl_->sink = nullptr;
 }
 
-std::vector<std::string> Probes::finish(Workload& workload) {
+std::vector<std::string> Probes::finish(ObservedWorkload& workload) {
   Impl& impl = *impl_;
   const uint64_t end = monotonic_ns();
   impl.links.clear();

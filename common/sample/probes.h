@@ -29,9 +29,9 @@ class Probes {
   /// (thread group ids) with their threads.
   void begin(const std::vector<pid_t>& processes = {});
   /// Add the tasks that have ended to `workload`: call it several times a second.
-  void collect(Workload& workload);
+  void collect(ObservedWorkload& workload);
   /// Detach, and add the rest to `workload`: living tasks, waits. Returns notes on what was lost.
-  std::vector<std::string> finish(Workload& workload);
+  std::vector<std::string> finish(ObservedWorkload& workload);
 
  private:
   struct Impl;

@@ -115,7 +115,7 @@ void TreeSampler::sample_task(const std::string& directory, const ProcStat& stat
   samples_asleep_ += stat.state != 'R';
 }
 
-void TreeSampler::add_tasks_to(Workload& workload) const {
+void TreeSampler::add_tasks_to(ObservedWorkload& workload) const {
   for (const auto& [key, seen] : seen_) {
     TaskSeen task;
     task.comm = seen.comm;

@@ -37,7 +37,7 @@ class TreeSampler {
   const std::set<pid_t>& alive() const { return alive_; }
 
   /// Tasks with CPU time, their names and lengths, sleep share, switches.
-  void add_tasks_to(Workload& workload) const;
+  void add_tasks_to(ObservedWorkload& workload) const;
   /// CPU time as counted by tick (10 ms steps), since the first reading.
   uint64_t user_ns() const;
   uint64_t system_ns() const;

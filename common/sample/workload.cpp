@@ -19,7 +19,8 @@ double mean_ns(const CommandSeen& command) {
 }
 
 /// Names by CPU time, most first; names without any CPU time last, in their own order.
-std::vector<const std::pair<const std::string, CommandSeen>*> by_time(const Workload& workload) {
+std::vector<const std::pair<const std::string, CommandSeen>*> by_time(
+    const ObservedWorkload& workload) {
   std::vector<const std::pair<const std::string, CommandSeen>*> sorted;
   for (const auto& one : workload.commands()) sorted.push_back(&one);
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) {
@@ -36,7 +37,7 @@ std::optional<double> ratio(std::optional<uint64_t> before, std::optional<uint64
 
 }  // namespace
 
-void Workload::add(const TaskSeen& task) {
+void ObservedWorkload::add(const TaskSeen& task) {
   CommandSeen& command = commands_[task.comm];
   command.run_ns.push_back(task.run_ns);
   command.total_run_ns += task.run_ns;
@@ -52,14 +53,14 @@ void Workload::add(const TaskSeen& task) {
   if (task.forks) forks = forks.value_or(0) + *task.forks;
 }
 
-void Workload::add_waits(const std::string& comm, const Histogram& waits) {
+void ObservedWorkload::add_waits(const std::string& comm, const Histogram& waits) {
   run_queue.add(waits);
   // A name that no task bore at its end (a fork before its exec) has no group to show them in.
   if (const auto found = commands_.find(comm); found != commands_.end())
     found->second.run_queue = waits;
 }
 
-void Workload::set_pressure(const SystemCounters& before, const SystemCounters& after) {
+void ObservedWorkload::set_pressure(const SystemCounters& before, const SystemCounters& after) {
   cpu_pressure = ratio(before.cpu_pressure_us, after.cpu_pressure_us, wall_ns);
   io_pressure = ratio(before.io_pressure_us, after.io_pressure_us, wall_ns);
   memory_pressure = ratio(before.memory_pressure_us, after.memory_pressure_us, wall_ns);
@@ -75,7 +76,7 @@ double Lengths::percentile_ns(double q) const {
 
 double Lengths::median_ns() const { return percentile_ns(0.5); }
 
-Lengths lengths_of(const Workload& workload) {
+Lengths lengths_of(const ObservedWorkload& workload) {
   Lengths lengths;
   for (const auto& [name, command] : workload.commands())
     lengths.ns.insert(lengths.ns.end(), command.run_ns.begin(), command.run_ns.end());
@@ -93,7 +94,7 @@ Lengths lengths_of(const Workload& workload) {
   return lengths;
 }
 
-Totals totals_of(const Workload& w) {
+Totals totals_of(const ObservedWorkload& w) {
   Totals totals;
   totals.wall_ns = int64_t(w.wall_ns);
   totals.user_ns = int64_t(w.user_ns);
@@ -108,7 +109,7 @@ Totals totals_of(const Workload& w) {
   return totals;
 }
 
-Features features_of(const Workload& w) {
+Features features_of(const ObservedWorkload& w) {
   Features f;
   const double wall_s = double(w.wall_ns) / 1e9;
   const double cpu_ns = double(w.user_ns + w.system_ns);
@@ -147,7 +148,7 @@ Features features_of(const Workload& w) {
   return f;
 }
 
-std::vector<CommandGroup> groups_of(const Workload& workload, size_t& left_out) {
+std::vector<CommandGroup> groups_of(const ObservedWorkload& workload, size_t& left_out) {
   std::vector<CommandGroup> groups;
   const double median = lengths_of(workload).median_ns();
   const auto sorted = by_time(workload);
@@ -172,7 +173,7 @@ std::vector<CommandGroup> groups_of(const Workload& workload, size_t& left_out) 
   return groups;
 }
 
-std::vector<LengthHint> hints_of(const Workload& workload) {
+std::vector<LengthHint> hints_of(const ObservedWorkload& workload) {
   std::vector<LengthHint> hints;
   const Lengths lengths = lengths_of(workload);
   const double median = lengths.median_ns();

@@ -40,7 +40,7 @@ struct CommandSeen {
 };
 
 /// Everything seen. What is not known at the level of the profile is nothing.
-class Workload {
+class ObservedWorkload {
  public:
   void add(const TaskSeen& task);
   void add_waits(const std::string& comm, const Histogram& waits);
@@ -77,13 +77,13 @@ struct Lengths {
   double median_ns() const;
   double percentile_ns(double q) const;
 };
-Lengths lengths_of(const Workload& workload);
+Lengths lengths_of(const ObservedWorkload& workload);
 
-Totals totals_of(const Workload& workload);
-Features features_of(const Workload& workload);
+Totals totals_of(const ObservedWorkload& workload);
+Features features_of(const ObservedWorkload& workload);
 /// Most CPU time first, at most most_groups; `left_out` counts the others.
-std::vector<CommandGroup> groups_of(const Workload& workload, size_t& left_out);
+std::vector<CommandGroup> groups_of(const ObservedWorkload& workload, size_t& left_out);
 /// Names that have at least one task that is not small, most CPU time first.
-std::vector<LengthHint> hints_of(const Workload& workload);
+std::vector<LengthHint> hints_of(const ObservedWorkload& workload);
 
 }  // namespace schedcp

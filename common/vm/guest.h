@@ -9,7 +9,7 @@
 namespace schedcp {
 
 struct Vm::Guest {
-  std::unique_ptr<Machine> machine;
+  std::unique_ptr<QemuMachine> machine;
   Kernel kernel;
   AccelChoice accel;
   VmOptions options;

@@ -98,7 +98,7 @@ class Source {
   void grant(size_t bytes) { credit_ += bytes; }
   /// Whether there is something to send without asking a descriptor.
   bool ready() const { return !done_ && fd_ < 0 && (credit_ > 0 || rest_.empty()); }
-  void move(Machine& machine) {
+  void move(QemuMachine& machine) {
     char buffer[64 << 10];
     std::string_view part;
     if (fd_ < 0) {
@@ -129,7 +129,7 @@ JobResult Vm::run(const Job& job) {
   if (guest_->lost)
     throw GuestError("the guest is of no use: its last command could not be killed",
                      guest_->machine->console());
-  Machine& machine = *guest_->machine;
+  QemuMachine& machine = *guest_->machine;
   JobResult result;
   Sink out(job.stdout_fd, result.out, job.limit, "stdout");
   Sink err(job.stderr_fd, result.err, job.limit, "stderr");

@@ -109,8 +109,8 @@ std::string restore_commands(const SnapshotFiles& files) {
 
 }  // namespace
 
-Machine::Machine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
-                 const SnapshotFiles& files, const fs::path& console_file) {
+QemuMachine::QemuMachine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
+                         const SnapshotFiles& files, const fs::path& console_file) {
   if (!console_file.empty())
     console_file_ = open_file(console_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
   auto [serial, serial_there] = socket_pair();
@@ -133,12 +133,12 @@ Machine::Machine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
   }
 }
 
-void Machine::send(wire::Type type, std::string_view body) {
+void QemuMachine::send(wire::Type type, std::string_view body) {
   if (sent_ == unsent_.size()) unsent_.clear(), sent_ = 0;
   unsent_ += wire::frame(type, body);
 }
 
-std::optional<wire::Frame> Machine::next() {
+std::optional<wire::Frame> QemuMachine::next() {
   try {
     return incoming_.next();
   } catch (const std::exception& e) {
@@ -146,13 +146,13 @@ std::optional<wire::Frame> Machine::next() {
   }
 }
 
-void Machine::log(std::string_view text) {
+void QemuMachine::log(std::string_view text) {
   if (console_file_) write_all(console_file_.get(), text, "the kernel log file");
   console_.append(text);
   if (console_.size() > kConsoleKept) console_.erase(0, console_.size() - kConsoleKept / 2);
 }
 
-void Machine::read_console() {
+void QemuMachine::read_console() {
   char buffer[8192];
   ssize_t n;
   while ((n = read(serial_.get(), buffer, sizeof buffer)) > 0) log({buffer, size_t(n)});
@@ -160,7 +160,7 @@ void Machine::read_console() {
     complaints_.append(buffer, size_t(n));
 }
 
-void Machine::gone() {
+void QemuMachine::gone() {
   const bool panicked = console_.find("Kernel panic") != console_.npos;
   std::string why;
   for (const auto& line : split(complaints_, '\n'))
@@ -175,7 +175,7 @@ void Machine::gone() {
                    console_);
 }
 
-void Machine::wait(int timeout_ms, std::vector<pollfd>& others, bool take) {
+void QemuMachine::wait(int timeout_ms, std::vector<pollfd>& others, bool take) {
   if (ended_ && take) gone();
   std::vector<pollfd> set{
       {take && !ended_ ? port_.get() : -1, short(POLLIN), 0},
@@ -209,8 +209,8 @@ void Machine::wait(int timeout_ms, std::vector<pollfd>& others, bool take) {
   }
 }
 
-wire::Frame Machine::expect(wire::Type type, std::chrono::nanoseconds timeout,
-                            const std::string& what) {
+wire::Frame QemuMachine::expect(wire::Type type, std::chrono::nanoseconds timeout,
+                                const std::string& what) {
   double left = double(timeout.count());
   uint64_t last = monotonic_ns();
   for (;;) {
@@ -235,8 +235,8 @@ wire::Frame Machine::expect(wire::Type type, std::chrono::nanoseconds timeout,
   }
 }
 
-std::string Machine::request(wire::Type type, std::string_view body,
-                             std::chrono::nanoseconds timeout, const std::string& what) {
+std::string QemuMachine::request(wire::Type type, std::string_view body,
+                                 std::chrono::nanoseconds timeout, const std::string& what) {
   send(type, body);
   const auto reply = expect(wire::Type::reply, timeout, what);
   wire::Reader r(reply.body);
@@ -246,7 +246,7 @@ std::string Machine::request(wire::Type type, std::string_view body,
   return text;
 }
 
-void Machine::settle(std::chrono::nanoseconds time) {
+void QemuMachine::settle(std::chrono::nanoseconds time) {
   const uint64_t end = monotonic_ns() + uint64_t(time.count());
   for (uint64_t now; (now = monotonic_ns()) < end;) {
     std::vector<pollfd> others{{interrupt_fd(), POLLIN, 0}};
@@ -255,7 +255,7 @@ void Machine::settle(std::chrono::nanoseconds time) {
   }
 }
 
-void Machine::save(const SnapshotFiles& files) {
+void QemuMachine::save(const SnapshotFiles& files) {
   Qmp qmp(monitor_.get());
   // No "stop" before: the migration stops it, and the state it records is then one that runs on by
   // itself when restored.

@@ -52,10 +52,10 @@ enum class StartMode {
 };
 
 /// A running QEMU. Dies with this object and with this process.
-class Machine {
+class QemuMachine {
  public:
-  Machine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
-          const SnapshotFiles& files = {}, const fs::path& console_file = {});
+  QemuMachine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
+              const SnapshotFiles& files = {}, const fs::path& console_file = {});
 
   /// Queue a frame.
   void send(wire::Type type, std::string_view body);

@@ -129,7 +129,7 @@ SnapshotFiles make_snapshot(const HostFacts& host, const MachineSpec& spec, cons
   make_directories(fresh, 0700);
   const SnapshotFiles files{fresh / "memory", fresh / "state"};
   {
-    Machine machine(host, spec, StartMode::record, files);
+    QemuMachine machine(host, spec, StartMode::record, files);
     machine.expect(wire::Type::hello, timeout, "booting");
     // What the kernel still has to finish after boot it would otherwise finish in every restore.
     machine.settle(std::chrono::milliseconds(500));

@@ -72,7 +72,7 @@ KvmVerdict probe_kvm(const HostFacts& host, const VmOptions& options) {
   spec.cpus = 2;
   spec.memory_mib = 256;
   try {
-    Machine machine(host, spec, StartMode::cold);
+    QemuMachine machine(host, spec, StartMode::cold);
     machine.expect(wire::Type::hello, 8s, "booting with KVM");
     return {true, "a guest booted with it"};
   } catch (const GuestError& e) {
@@ -169,7 +169,7 @@ Vm Vm::start(const VmOptions& options) {
       }
       slot = start_slot();
       guest->machine =
-          std::make_unique<Machine>(host, spec, StartMode::restore, *files, options.kernel_log);
+          std::make_unique<QemuMachine>(host, spec, StartMode::restore, *files, options.kernel_log);
       set_up(std::min<std::chrono::nanoseconds>(options.start_timeout, 10s));
       guest->restored = true;
       prove_snapshot(*files);
@@ -190,8 +190,8 @@ Vm Vm::start(const VmOptions& options) {
   if (!slot) slot = start_slot();
   for (int tries = 0;; ++tries) {
     try {
-      guest->machine = std::make_unique<Machine>(host, spec, StartMode::cold, SnapshotFiles{},
-                                                 options.kernel_log);
+      guest->machine = std::make_unique<QemuMachine>(host, spec, StartMode::cold, SnapshotFiles{},
+                                                     options.kernel_log);
       guest->machine->expect(wire::Type::hello, options.start_timeout, "booting");
       break;
     } catch (const GuestError&) {

@@ -12,12 +12,12 @@ using namespace schedcp;
 namespace {
 
 /// `count` tasks of a name, each of so many milliseconds.
-void add(Workload& workload, const std::string& comm, int count, uint64_t ms) {
+void add(ObservedWorkload& workload, const std::string& comm, int count, uint64_t ms) {
   for (int i = 0; i < count; ++i)
     workload.add({.comm = comm, .run_ns = ms * 1'000'000, .lived_ns = ms * 1'000'000, .forks = 0});
 }
 
-Workload finished(Workload workload, uint64_t wall_ms) {
+ObservedWorkload finished(ObservedWorkload workload, uint64_t wall_ms) {
   workload.wall_ns = wall_ms * 1'000'000;
   workload.user_ns = workload.task_run_ns();
   workload.cpus = 2;
@@ -103,7 +103,7 @@ TEST_CASE("other files of /proc are read as the kernel writes them") {
 }
 
 TEST_CASE("39 short jobs and one that is half of the work are a long-tail batch with two hints") {
-  Workload w;
+  ObservedWorkload w;
   add(w, "gzip", 39, 20);
   add(w, "xz", 1, 780);
   add(w, "sh", 1, 9);
@@ -120,7 +120,7 @@ TEST_CASE("39 short jobs and one that is half of the work are a long-tail batch 
 }
 
 TEST_CASE("a tail under one name is no tail that could be told by name") {
-  Workload w;
+  ObservedWorkload w;
   add(w, "job", 39, 20);
   add(w, "job", 1, 780);
   w = finished(w, 800);
@@ -131,24 +131,24 @@ TEST_CASE("a tail under one name is no tail that could be told by name") {
 }
 
 TEST_CASE("small tasks of equal length are not cut in two by the median's limit") {
-  Workload w;
+  ObservedWorkload w;
   add(w, "job", 10, 5);
   w = finished(w, 30);
   CHECK(lengths_of(w).ns.size() == 10);
 }
 
 TEST_CASE("a workload in which nothing ran has features and no hints") {
-  const Workload nothing;
+  const ObservedWorkload nothing;
   CHECK(hints_of(nothing).empty());
   CHECK_FALSE(features_of(nothing).parallelism);
-  const Workload w = finished(nothing, 100);
+  const ObservedWorkload w = finished(nothing, 100);
   CHECK(*features_of(w).parallelism == 0);
   CHECK_FALSE(features_of(w).tail_ratio);
   CHECK(classify(features_of(w)).label == "idle");
 }
 
 TEST_CASE("groups are the twenty names with the most CPU time, and the others are counted") {
-  Workload w;
+  ObservedWorkload w;
   for (int i = 1; i <= 25; ++i) add(w, "job" + std::to_string(i), 1, uint64_t(i));
   w = finished(w, 400);
   size_t left_out = 0;
@@ -159,7 +159,7 @@ TEST_CASE("groups are the twenty names with the most CPU time, and the others ar
 }
 
 TEST_CASE("a command name that could upset a terminal is printed harmless and gets no hint") {
-  Workload w;
+  ObservedWorkload w;
   add(w, "\033[31mred", 3, 10);
   w = finished(w, 30);
   size_t left_out = 0;

@@ -64,7 +64,7 @@ std::unique_ptr<Probes> open_probes(const ProfileOptions& options,
 }
 
 /// What a summary does not show must not look as if it did.
-void be_honest(Profile& profile, const Workload& workload, size_t left_out) {
+void be_honest(Profile& profile, const ObservedWorkload& workload, size_t left_out) {
   auto& notes = profile.notes;
   if (!workload.detailed) {
     const double all = double(workload.user_ns + workload.system_ns);
@@ -110,7 +110,7 @@ Profile profile(const ProfileOptions& options) {
     watched = watch_command(options, probes.get());
   }
 
-  Workload& workload = watched.workload;
+  ObservedWorkload& workload = watched.workload;
   workload.cpus = std::max<int64_t>(1, profile.machine.cpus);
   profile.level = workload.detailed ? "detailed" : "summary";
   profile.exit_code = watched.exit_code;

@@ -89,7 +89,7 @@ void finish(Watched& watched, Probes* probes) {
 
 Watched watch_command(const ProfileOptions& options, Probes* probes) {
   Watched watched;
-  Workload& workload = watched.workload;
+  ObservedWorkload& workload = watched.workload;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   TreeSampler sampler{{.parent = getpid()}};
   const SystemCounters before = read_system_counters();
@@ -157,7 +157,7 @@ Watched watch_command(const ProfileOptions& options, Probes* probes) {
 Watched watch_processes(const ProfileOptions& options, const std::vector<pid_t>& pids,
                         Probes* probes) {
   Watched watched;
-  Workload& workload = watched.workload;
+  ObservedWorkload& workload = watched.workload;
   TreeSampler sampler{{.roots = pids}};
   sampler.sample();
   const SystemCounters before = read_system_counters();
@@ -189,7 +189,7 @@ Watched watch_processes(const ProfileOptions& options, const std::vector<pid_t>&
 
 Watched watch_system(const ProfileOptions& options, Probes* probes) {
   Watched watched;
-  Workload& workload = watched.workload;
+  ObservedWorkload& workload = watched.workload;
   TreeSampler sampler{{.whole_system = true}};
   if (!probes) sampler.sample();
   const SystemCounters before = read_system_counters();

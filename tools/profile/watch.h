@@ -15,7 +15,7 @@ namespace schedcp {
 
 /// What the watching of a target has to tell.
 struct Watched {
-  Workload workload;
+  ObservedWorkload workload;
   std::optional<int64_t> exit_code;  ///< of a command that ended by itself
   std::vector<std::string> notes;
 };

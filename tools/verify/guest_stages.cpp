@@ -134,6 +134,7 @@ bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress
   VmOptions machine;
   machine.share_root = false;
   machine.kernel = options.kernel;
+  machine.cpus = int(options.cpus);
   machine.notice = options.waiting;
   int64_t start_ns = 0;
   if (clean_) try {

@@ -92,6 +92,8 @@ int main(int argc, char** argv) {
   program.option(
       "--kernel", options.kernel, "NAME",
       "Guest kernel: a release of 'schedcp-vm kernel list', running, debian, or a path.");
+  program.option("--cpus", options.cpus, "N", "Virtual CPUs of the guest, 1 to 64.")
+      .default_text("2");
   std::vector<std::string> allowed;
   program.option("--allow", allowed, "RULE=REASON",
                  "Let findings of this rule pass, errors too; the reason is in the verdict.");

@@ -26,6 +26,7 @@ struct VerifyOptions {
   bool keep_going = false;         ///< run later stages after one failed, where possible
   std::chrono::nanoseconds expires = std::chrono::hours(24);  ///< the token's life
   std::optional<std::string> kernel;                          ///< guest kernel, see resolve_kernel
+  int64_t cpus = 2;                                           ///< of the guest
   std::function<void(const std::string&)> say = [](const std::string&) {};  ///< for people
   std::function<void(const std::string&)> waiting = [](const std::string&) {
   };  ///< what is being done
