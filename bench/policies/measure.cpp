@@ -165,6 +165,8 @@ class Campaign {
                               "json", "--command-output", "/dev/null", "--", workload.id},
                              "", data.dir);
     auto profile = from_json<Profile>(values.at(0));
+    if (profile.exit_code.value_or(0) != 0)
+      throw unable("'" + workload.id + "' failed in a guest", "run it there: schedcp-vm");
     profile.header.context.cwd.reset();
     profile.header.context.goal = workload.goal;
     Record record = record_of("profile", workload);

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "doc/document.h"
-#include "stats.h"
+#include "tools/bench/stats.h"
 
 namespace schedcp::policies {
 namespace {
