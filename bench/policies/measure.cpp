@@ -18,20 +18,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-/// What a program printed; a no (exit 1) is an answer, too.
-std::vector<Json> call(const std::string& program, const Words& words, const std::string& input,
-                       const fs::path& cwd = {}) {
-  Spawn spawn;
-  spawn.argv = {(bin_dir() / program).string()};
-  spawn.argv.insert(spawn.argv.end(), words.begin(), words.end());
-  spawn.cwd = cwd;
-  spawn.set_env = {{"PATH", fmt::format("{}:{}:{}", bin_dir().string(), suite_dir().string(),
-                                        std::getenv("PATH"))}};
-  const RunResult result = run(spawn, input);
-  if (result.exit.code > 1) throw unable(program + " failed: " + printable(result.err, 400));
-  return parse_stream(result.out, program);
-}
-
 template <class D>
 std::vector<D> documents(const std::vector<Json>& values) {
   std::vector<D> all;
@@ -58,6 +44,7 @@ class Campaign {
       : options_(options), records_(records), start_ns_(monotonic_ns()) {}
 
   bool run() {
+    make_directories(options_.data);
     list_policies();
     verify_policies();
     for (const auto& workload : chosen_workloads()) {
@@ -74,6 +61,22 @@ class Campaign {
  private:
   bool time_is_up() const {
     return options_.seconds && double(monotonic_ns() - start_ns_) / 1e9 > *options_.seconds;
+  }
+
+  /// What a program printed; a no (exit 1) is an answer, too. Its state is the campaign's own: what
+  /// this machine has learned elsewhere is not to choose knobs here.
+  std::vector<Json> call(const std::string& program, const Words& words, const std::string& input,
+                         const fs::path& cwd = {}) const {
+    Spawn spawn;
+    spawn.argv = {(bin_dir() / program).string()};
+    spawn.argv.insert(spawn.argv.end(), words.begin(), words.end());
+    spawn.cwd = cwd;
+    spawn.set_env = {{"PATH", fmt::format("{}:{}:{}", bin_dir().string(), suite_dir().string(),
+                                          std::getenv("PATH"))},
+                     {"SCHEDCP_STATE_DIR", (options_.data / "state").string()}};
+    const RunResult result = schedcp::run(spawn, input);
+    if (result.exit.code > 1) throw unable(program + " failed: " + printable(result.err, 400));
+    return parse_stream(result.out, program);
   }
 
   std::vector<Workload> chosen_workloads() const {
@@ -95,7 +98,12 @@ class Campaign {
   /// The library as schedcp-search has it. Building a candidate tells the object's hash.
   void list_policies() {
     std::vector<Candidate> candidates;
-    for (const auto& entry : documents<PolicyEntry>(call("schedcp-search", {"list"}, ""))) {
+    const auto library = documents<PolicyEntry>(call("schedcp-search", {"list"}, ""));
+    for (const auto& name : options_.policies)
+      if (std::none_of(library.begin(), library.end(),
+                       [&](const PolicyEntry& entry) { return entry.name == name; }))
+        throw usage_error("unknown policy '" + printable(name) + "'", "see: schedcp-search list");
+    for (const auto& entry : library) {
       if (!options_.policies.empty() &&
           std::find(options_.policies.begin(), options_.policies.end(), entry.name) ==
               options_.policies.end())
@@ -104,7 +112,6 @@ class Campaign {
       candidates.push_back(new_document<Candidate>());
       candidates.back().policy.name = entry.name;
     }
-    if (contestants_.empty()) throw usage_error("no such policy: " + join(options_.policies, ", "));
     for (const auto& verdict : built(candidates))
       for (auto& one : contestants_)
         if (one.entry.name == verdict.candidate.policy.name && verdict.object)

@@ -53,6 +53,7 @@ Result result_of(const Workload& workload, const Measurement& measurement, const
                         : measurement.metric == "over" ? base.over
                                                        : base.wall_ms;
   if (decides) result.base = decides->median;
+  result.bounded = measurement.metric == "over" && result.base > 0;
   if (result.failed) return result;
   // Who won was measured once more: that is not luck.
   const bool confirmed = measurement.winner == arm.name && measurement.confirmation;
@@ -76,10 +77,11 @@ std::string interval(const Quantity& q) {
   return fmt::format("{:.2f} ({:.2f} to {:.2f})", q.median, q.low, q.high);
 }
 
-std::string with_unit(const Workload& workload, double value) {
-  if (!workload.metric) return fmt::format("{:.2f} over the bound", value);
-  if (workload.unit == "us") return fmt::format("{:.3g} ms", value / 1e3);
-  return fmt::format("{:.3g} {}", value, workload.unit.value_or(""));
+std::string base_words(const Workload& workload, const Result& best) {
+  if (best.bounded) return fmt::format("{:.2f} over the bound", best.base);
+  if (!workload.metric) return fmt::format("{:.3g} s", best.base / 1e3);
+  if (workload.unit == "us") return fmt::format("{:.3g} ms", best.base / 1e3);
+  return fmt::format("{:.3g} {}", best.base, workload.unit.value_or(""));
 }
 
 }  // namespace
@@ -114,7 +116,7 @@ std::vector<Row> rows_of(const Records& records, const Suite& suite) {
       return std::tuple(a.failed, finals && !a.final_round, a.cost.median) <
              std::tuple(b.failed, finals && !b.final_round, b.cost.median);
     });
-    if (!workload.metric && row.best()->base > 0) row.bound = 1 / row.best()->base;
+    if (row.best()->bounded) row.bound = 1 / row.best()->base;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -128,17 +130,16 @@ std::string summary_table(const std::vector<Row>& rows) {
   int batches = 0;
   for (const auto& row : rows) {
     const Result& best = *row.best();
-    Quantity cost = best.cost;
     std::vector<std::string> beside;
     for (const auto& guard : best.guards)
       beside.push_back(guard.what + " " + interval(guard.ratio));
     text += fmt::format("| **{}**{}: {} | {} | {} | {} | {} | {} |\n", row.workload.id,
                         row.workload.tuned_on ? "" : "°", row.workload.summary,
-                        with_unit(row.workload, best.base), best.failed ? "none" : best.policy,
-                        best.failed ? "" : interval(cost),
+                        base_words(row.workload, best), best.failed ? "none" : best.policy,
+                        best.failed ? "" : interval(best.cost),
                         row.bound ? fmt::format("{:.2f}", *row.bound) : "", join(beside, "; "));
     if (!row.workload.long_job || best.failed) continue;
-    product += std::log(cost.median);
+    product += std::log(best.cost.median);
     least = std::min(least, row.headroom_closed().value_or(1));
     ++batches;
   }

@@ -22,7 +22,8 @@ struct Result {
   bool final_round = false;  ///< chosen from all, and measured afresh
   std::string verdict;
   Quantity cost;
-  double base = 0;  ///< the default's median of what decides, in the same boot
+  double base = 0;       ///< the default's median of what decides, in the same boot
+  bool bounded = false;  ///< what decides is `over`, so that nothing can be below 1 / base
   std::vector<Cost> guards;
 };
 
