@@ -76,7 +76,7 @@ bench-fidelity: deps kernel  ## Compare the simulator with the microVM: 12 quiet
 	@cmake --build $(BUILD) -j $(JOBS) --target fidelity
 	@bench/fidelity.sh $(BUILD)
 
-bench-policies: all deps kernel  ## Every policy on every workload (OPTIONS=...): hours; goes on where it was
+bench-policies: deps kernel  ## Every policy on every workload (OPTIONS=...): hours; goes on where it was
 	@cmake --build $(BUILD) -j $(JOBS) --target schedcp-bench-policies
 	@$(BUILD)/bench/schedcp-bench-policies --directory bench --data $(BUILD)/suite --readme README.md $(OPTIONS)
 

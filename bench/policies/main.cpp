@@ -80,9 +80,9 @@ int main(int argc, char** argv) {
         measuring.at_once < 1)
       throw usage_error("--runs, --final-runs and --at-once: at least 1");
     Records kept = records();
-    const bool complete = measure(measuring, kept);
+    const Progressed progressed = measure(measuring, kept);
     report(program, options, kept);
-    if (!complete) program.warn("the time is up; the next run goes on from here");
-    return ExitCode::done;
+    if (progressed.time_is_up) program.warn("the time is up; the next run goes on from here");
+    return progressed.failed ? ExitCode::unable : ExitCode::done;
   });
 }

@@ -43,19 +43,25 @@ class Campaign {
   Campaign(const MeasureOptions& options, Records& records)
       : options_(options), records_(records), start_ns_(monotonic_ns()) {}
 
-  bool run() {
+  Progressed run() {
+    const auto workloads = chosen_workloads();
     make_directories(options_.data);
     list_policies();
     verify_policies();
-    for (const auto& workload : chosen_workloads()) {
-      if (time_is_up()) return false;
-      screen(workload);
-    }
-    for (const auto& workload : chosen_workloads()) {
-      if (time_is_up()) return false;
-      finals(workload);
-    }
-    return !time_is_up();
+    Progressed progressed;
+    for (const auto step : {&Campaign::screen, &Campaign::finals})
+      for (const auto& workload : workloads) {
+        if (progressed.time_is_up = time_is_up(); progressed.time_is_up) return progressed;
+        // One workload's trouble is not the others'.
+        try {
+          (this->*step)(workload);
+        } catch (const Error& error) {
+          options_.say(workload.id + ": " + error.what());
+          ++progressed.failed;
+        }
+      }
+    progressed.time_is_up = time_is_up();
+    return progressed;
   }
 
  private:
@@ -248,7 +254,7 @@ class Campaign {
       if (arm.verdict != "failed" && arm.runs < runs) record.objects.erase(arm.name);
     }
     if (record.objects.empty())
-      throw busy("'" + workload.id + "' could not be measured: " + measurement.conclusion,
+      throw busy("no policy has undisturbed runs enough: " + measurement.conclusion,
                  "is the machine doing something else?");
     record.document = to_json(measurement);
     records_.add(record);
@@ -303,7 +309,7 @@ class Campaign {
 
 }  // namespace
 
-bool measure(const MeasureOptions& options, Records& records) {
+Progressed measure(const MeasureOptions& options, Records& records) {
   return Campaign(options, records).run();
 }
 

@@ -23,8 +23,14 @@ struct MeasureOptions {
   std::function<void(const std::string&)> say;
 };
 
-/// Adds to `records` until nothing is missing or the time is up; false then. Throws what the first
-/// program that failed said.
-bool measure(const MeasureOptions& options, Records& records);
+/// How far it got.
+struct Progressed {
+  bool time_is_up = false;
+  int64_t failed = 0;  ///< workloads that could not be measured; why was said
+};
+
+/// Adds to `records` until nothing is missing or the time is up. Throws when not even the library
+/// can be verified.
+Progressed measure(const MeasureOptions& options, Records& records);
 
 }  // namespace schedcp::policies

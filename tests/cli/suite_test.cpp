@@ -76,3 +76,15 @@ TEST_CASE("a batch with a job that fails has failed, and says which") {
   // Under a name of its own, as the kernel saw it.
   CHECK(fs::read_symlink(directory.path() / "names/slow").filename() == "sleep");
 }
+
+TEST_CASE("who measures the suite is told what there is, and that there is nothing to report yet") {
+  const TempDir directory("schedcp-suite");
+  const std::string program = SCHEDCP_BUILD_DIR "/bench/schedcp-bench-policies";
+  const auto unknown = call({program, "--workloads", "compresion"}, directory.path());
+  CHECK(unknown.exit.code == 2);
+  CHECK(unknown.err.find("unknown workload 'compresion'") != std::string::npos);
+  CHECK(unknown.err.find("compression, checksum") != std::string::npos);
+  const auto nothing = call({program, "report"}, directory.path());
+  CHECK(nothing.exit.code == 3);
+  CHECK(nothing.err.find("nothing was measured yet") != std::string::npos);
+}
