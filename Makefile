@@ -10,7 +10,8 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        test-matrix sanitize coverage bench bench-fidelity mutants soak fuzz install deb clean
+        test-matrix sanitize coverage bench bench-fidelity bench-policies bench-policies-report mutants soak \
+        fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -79,6 +80,14 @@ mutants: deps kernel  ## Break the policies in systematic ways: what notices? Ho
 bench-fidelity: deps kernel  ## Compare the simulator with the microVM: 12 quiet minutes
 	@cmake --build $(BUILD) -j $(JOBS) --target fidelity
 	@bench/fidelity.sh $(BUILD)
+
+bench-policies: deps kernel  ## Every policy on every workload (OPTIONS=...): hours; goes on where it was
+	@cmake --build $(BUILD) -j $(JOBS) --target schedcp-bench-policies
+	@$(BUILD)/bench/schedcp-bench-policies --directory bench --data $(BUILD)/suite --readme README.md $(OPTIONS)
+
+bench-policies-report: configure  ## Its tables and picture anew, from what was measured: seconds
+	@cmake --build $(BUILD) -j $(JOBS) --target schedcp-bench-policies
+	@$(BUILD)/bench/schedcp-bench-policies --directory bench --readme README.md report
 
 soak: deps kernel  ## N deployments under load in guests (N=100), added to bench/soak.jsonl
 	@bench/soak.sh $(BUILD) $(or $(N),100)

@@ -9,6 +9,7 @@ build="build-essential cmake ninja-build pkg-config ccache libelf-dev zlib1g-dev
 bpf="clang-19 llvm-19"
 run="qemu-system-x86 bubblewrap ca-certificates debian-archive-keyring xz-utils gzip coreutils procps util-linux"
 check="clang-format-19 clang-tidy-19 libclang-rt-19-dev mandoc man-db zsh fish"
+suite="git make perl mawk openssl sqlite3 flac libjpeg-turbo-progs rt-tests busybox wrk"
 node="nodejs npm"
 backports="qemu-system-x86 qemu-system-common qemu-system-data libbpf-dev libbpf1"
 
@@ -17,7 +18,7 @@ installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx
 at_least() { installed "$1" && dpkg --compare-versions "$(dpkg-query -W -f '${Version}' "$1")" ge "$2"; }
 
 command -v npm >/dev/null 2>&1 && node=
-wanted=$(echo $build $bpf $run $check $node "$@")
+wanted=$(echo $build $bpf $run $check $suite $node "$@")
 
 . /etc/os-release 2>/dev/null || true
 if [ "${ID:-}" != debian ] || { [ "${VERSION_ID:-}" != 12 ] && [ "${VERSION_ID:-}" != 13 ]; }; then
