@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/kernel.h"
+#include "sim/topology.h"
 
 namespace schedcp::sim {
 
@@ -20,6 +21,7 @@ void Kernel::change(Task& task, Apply&& apply) {
 
 void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
   if (cpus.empty() || task.migration_disabled) return;
+  if (telling()) tell(&task, "may run on CPUs {} only", text_of(cpus));
   change(task, [&] {
     task.allowed = cpus;
     task.allowed_count = cpus.count();
@@ -38,6 +40,7 @@ void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
 }
 
 void Kernel::set_nice(Task& task, int nice) {
+  tell(&task, "gets nice value {}", nice);
   change(task, [&] {
     task.nice = nice;
     task.weight = ext_weight(nice);
@@ -49,6 +52,7 @@ void Kernel::set_nice(Task& task, int nice) {
 void Kernel::move_to(Task& task, Group& group) {
   Group& from = *task.group;
   if (&from == &group || !class_.prepare_move(task, from, group)) return;
+  tell(&task, "moves to cgroup {}", group.name);
   change(task, [&] {
     task.group = &group;
     class_.moved(task, from, group);
@@ -65,11 +69,13 @@ void Kernel::remove_group() {
     if (task.group == left->get() && task.state != Task::State::dead) move_to(task, *groups_[0]);
   }
   (*left)->gone = true;
+  tell(nullptr, "cgroup {} is removed", (*left)->name);
   class_.group_gone(**left);
 }
 
 void Kernel::kill(Task& task) {
   task.killed = true;
+  tell(&task, "is killed");
   if (task.state == Task::State::sleeping) {
     forget(task);
     wake(task, false);
@@ -83,6 +89,7 @@ void Kernel::kill(Task& task) {
 void Kernel::to_realtime(Task& task) {
   Cpu& it = cpu(task.cpu);
   settle(it);
+  tell(&task, "becomes a real-time task");
   if (task.on_rq) class_.dequeue(it, task, {.change = true});
   class_.leave(task);
   task.rt = true;
@@ -101,6 +108,7 @@ void Kernel::from_realtime(Task& task) {
   settle(it);
   std::erase(it.rt, &task);
   task.rt = false;
+  tell(&task, "is no real-time task any more");
   class_.join(task);
   if (!task.on_rq) return;
   class_.enqueue(it, task, {.change = true});

@@ -64,6 +64,7 @@ int Ext::select_cpu(Task& task, uint64_t wake_flags) {
       call(Op::select_cpu, &task, [&] { return policy_.select_cpu(task, prev, wake_flags); });
   direct_task_ = nullptr;
   task.ext.selected_cpu = cpu;
+  kernel_->tell(&task, "gets CPU {} by select_cpu", cpu);
   if (exit_ || (cpu >= 0 && cpu < kernel_->nr_cpus())) return cpu;
   end(kExitError, 0, fmt::format("invalid CPU {} from ops.select_cpu()", cpu), &task,
       Cause{.place = policy_.entry(Op::select_cpu)});
@@ -109,6 +110,7 @@ void Ext::do_enqueue(Cpu& cpu, Task& task, uint64_t flags, int sticky) {
   call(Op::enqueue, &task, [&] { policy_.enqueue(task, flags); });
   direct_task_ = nullptr;
   if (ext.direct_dsq != kNoDsq) return direct(cpu, task, flags);
+  kernel_->tell(&task, "is put on no queue by enqueue");
   ext.put = policy_.entry(Op::enqueue);
   ext.state = ExtEntity::State::queued;
   ext.held_since = kernel_->local_now();
@@ -177,6 +179,9 @@ void Ext::to_dsq(Dsq& queue, Task& task, uint64_t flags) {
     dsq->insert(task, ext.dsq_vtime);
   else
     dsq->push(task, flags & (bits_.head | kEnqPreempt));
+  if (kernel_->telling() && !kernel_->runs(task))
+    kernel_->tell(&task, "is put on {}{}", queue_name(*dsq),
+                  ordered ? fmt::format(", vtime {}", ext.dsq_vtime) : "");
   if (dsq->cpu < 0) return;
   Cpu& cpu = kernel_->cpu(dsq->cpu);
   if (!runs_at_once(cpu, task, flags)) return give_back(cpu, task);
@@ -265,7 +270,10 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
         break;
       }
     } while (!found && dispatched_);
-    if (!found) note_passed_by(cpu, since);
+    if (!found) {
+      kernel_->tell(nullptr, "dispatch finds nothing");
+      note_passed_by(cpu, since);
+    }
   }
   if (!found && prev_runnable && !(ops_.flags & kOpsEnqLast)) {
     count("DISPATCH_KEEP_LAST");

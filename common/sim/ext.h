@@ -115,7 +115,8 @@ class Ext : public SchedClass {
   uint64_t decisions() const { return decisions_; }
   const Evidence& evidence() const { return evidence_; }
   bool holds(const Task& task) const { return task.ext.state == ExtEntity::State::queued; }
-  /// Where a waiting task is, for people.
+  /// A queue, and where a waiting task is, for people.
+  std::string queue_name(const Dsq& dsq) const;
   std::string whereabouts(const Task& task);
   uint32_t timeout_ms() const { return timeout_ms_; }
   bool timer_armed(uint64_t which) const { return timers_.contains(which); }

@@ -318,6 +318,10 @@ void Ext::kick_cpu(int id, uint64_t flags) {
   if ((flags & kKickIdle) && cpu.curr) return;
   if ((flags & kKickPreempt) && cpu.curr && op_task_ && op_ == Op::enqueue)
     note_cut_short(*cpu.curr, *op_task_);
+  kernel_->tell(nullptr, "kicks CPU {}{}", id,
+                flags & kKickPreempt ? ", to preempt"
+                : flags & kKickIdle  ? ", if idle"
+                                     : "");
   const KernelCosts& costs = kernel_->costs();
   const double delay = costs.ipi_ns + (cpu.curr ? 0 : costs.idle_exit_ns);
   kernel_->after(Time(delay * (0.9 + 0.2 * kernel_->random().unit())), Event::Kind::kick, id,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/story.h"
 #include "sim/trace.h"
 
 namespace schedcp::sim {
@@ -30,7 +31,12 @@ Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
   started_.resize(setup.workload->programs.size());
   for (size_t i = 0; i < started_.size(); ++i) starts_.push_back(Random::of_starts(setup.seed, i));
   disturbed_.resize(setup.workload->model.disturbances.size());
-  const auto duration = Time(setup.workload->model.duration_ms * double(kMs));
+  const auto ns = [](double ms) { return Time(ms * double(kMs)); };
+  const WaitLimits limits = setup.workload->model.limits.value_or(WaitLimits());
+  max_wait_ = ns(limits.wait_ms);
+  max_kthread_wait_ = ns(limits.kernel_thread_wait_ms);
+  max_idle_wait_ = ns(limits.wait_beside_idle_cpu_ms);
+  const Time duration = ns(setup.workload->model.duration_ms);
   horizon_ = setup.duration ? setup.duration : duration ? duration : kLongest;
 }
 
@@ -39,6 +45,11 @@ Kernel::~Kernel() = default;
 Task* Kernel::find(int pid) const {
   const auto found = by_pid_.find(pid);
   return found == by_pid_.end() ? nullptr : found->second;
+}
+
+void Kernel::say(const Task* whom, std::string what) {
+  setup_.story->tell(local_now(), here_, whom ? whom->pid : 0,
+                     whom ? label(*whom) + " " + what : std::move(what));
 }
 
 void Kernel::run() {
@@ -75,6 +86,7 @@ void Kernel::run() {
     const Event event = events_.pop();
     now_ = event.at;
     if (event.kind == Event::Kind::end) break;
+    if (++totals_.events == setup_.max_events) break;
     handle(event);
   }
   finish(now_);
@@ -265,10 +277,16 @@ void Kernel::switch_to(Cpu& it, Task* prev, Task* next) {
   if (!prev && next) class_.idle(it, false, false);
   if (prev && trace()) trace()->ran(it.id, *prev, now_);
   const bool was_idle = !prev;
+  if (prev)
+    tell(prev, "{}",
+         prev->state == Task::State::sleeping ? "sleeps"
+         : prev->state == Task::State::dead   ? "ends"
+                                              : "leaves the CPU");
   it.curr = next;
   if (next && !next->rt) class_.set_next(it, *next);
   if (!next) {
     it.idle_since = now_;
+    tell(nullptr, "idle");
     class_.idle(it, true, false);
   }
   ++totals_.switches;
@@ -287,6 +305,7 @@ void Kernel::began_waiting(Task& task, bool woken) {
 void Kernel::began_running(Cpu& it, Task& task) {
   TaskStats& stats = task.stats;
   const Time from = local_now();
+  tell(&task, "runs");
   if (trace()) trace()->starts(it.id, from);
   ++stats.switches;
   if (task.killed && !(task.flags & kPfExiting)) begin_exit(task);
@@ -379,18 +398,18 @@ void Kernel::look_for_idle_waits() {
 }
 
 void Kernel::look_for_long_waits() {
-  if (!setup_.max_wait || stopped_) return;
+  if (stopped_ || (!max_wait_ && !max_kthread_wait_ && !max_idle_wait_)) return;
   for (const auto& task : tasks_) {
     if (task->state != Task::State::runnable || task->rt || runs(*task)) continue;
     // Others come and go there, for a moment each: it is no single stretch of idleness.
     int& looks = task->stats.beside_idle;
     looks = any_idle(task->usable()) ? looks + 1 : 0;
-    if (Time(looks) * kLook > setup_.max_idle_wait)
+    if (max_idle_wait_ && Time(looks) * kLook > max_idle_wait_)
       return class_.waits_too_long(*task, Time(looks) * kLook, true);
     const Time since = task->stats.waiting_since;
     const bool bound = (task->flags & kPfKthread) && task->allowed_count == 1;
-    const Time most = bound ? setup_.max_kthread_wait : setup_.max_wait;
-    if (since < now_ && now_ - since > most)
+    const Time most = bound && max_kthread_wait_ ? max_kthread_wait_ : max_wait_;
+    if (most && since < now_ && now_ - since > most)
       return class_.waits_too_long(*task, now_ - since, false);
   }
 }

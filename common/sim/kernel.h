@@ -5,6 +5,8 @@
 // after it.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -18,6 +20,7 @@
 
 namespace schedcp::sim {
 
+class Story;
 class Trace;
 
 struct Cpu {
@@ -47,16 +50,15 @@ struct Setup {
   uint64_t seed = 1;
   Time duration = 0;  ///< 0: the workload's
   Trace* trace = nullptr;
+  Story* story = nullptr;
   uint64_t max_instructions = 0;  ///< of the policy; 0: as many as it takes
-  /// A run ends when a task waits for longer; 0: as long as it takes. The second is for kernel
-  /// threads bound to their CPU, the third for waits beside an idle CPU.
-  Time max_wait = 0, max_kthread_wait = 0, max_idle_wait = 0;
+  uint64_t max_events = 0;        ///< likewise
 };
 
 /// Figures of a whole run.
 struct Totals {
   Times wakeup, runqueue;
-  uint64_t switches = 0, migrations = 0, rounds = 0, finished = 0, wakeups = 0;
+  uint64_t switches = 0, migrations = 0, rounds = 0, finished = 0, wakeups = 0, events = 0;
   Time last_end = 0;
   /// The longest a task was seen to wait while a CPU that it may use was idle.
   Time idle_wait = 0;
@@ -85,6 +87,12 @@ class Kernel {
   const Setup& setup() const { return setup_; }
   Random& random() { return random_; }
   Trace* trace() { return setup_.trace; }
+  bool telling() const { return setup_.story != nullptr; }
+  /// For the story, if one is told: something happened here, to `whom` unless it is null.
+  template <class... Args>
+  void tell(const Task* whom, fmt::format_string<Args...> what, const Args&... args) {
+    if (setup_.story) say(whom, fmt::vformat(what, fmt::make_format_args(args...)));
+  }
   const std::vector<std::unique_ptr<Task>>& tasks() const { return tasks_; }
   Task* find(int pid) const;
   const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
@@ -122,6 +130,7 @@ class Kernel {
     Task* owner = nullptr;
   };
   // kernel.cpp
+  void say(const Task* whom, std::string what);
   void handle(const Event& event);
   void schedule(Cpu& cpu);
   void switch_to(Cpu& cpu, Task* prev, Task* next);
@@ -180,6 +189,7 @@ class Kernel {
   std::vector<Random> starts_;
   Totals totals_;
   Time now_ = 0, horizon_ = kNever;
+  Time max_wait_ = 0, max_kthread_wait_ = 0, max_idle_wait_ = 0;  ///< 0: as long as it takes
   int here_ = 0;
   int next_pid_ = 100;
   int64_t live_ = 0;  ///< foreground tasks that are to end, and starts still to come

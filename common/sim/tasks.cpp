@@ -57,6 +57,7 @@ bool Kernel::start(const Program& program, int instance, Task* parent) {
     return false;
   }
   if (parent) ++parent->live_children;
+  if (telling()) tell(&task, "{}", parent ? "is forked by " + label(*parent) : "starts");
   enter_step(task);
   place(task, kWakeFork, {.initial = true});
   return true;
@@ -122,6 +123,7 @@ void Kernel::wake(Task& task, bool sync) {
   ++task.stats.wakeups;
   ++totals_.wakeups;
   spend(costs().wake_ns);
+  tell(&task, "wakes");
   place(task, kWakeTtwu | (sync ? uint64_t{kWakeSync} : 0), {.wakeup = true});
 }
 
