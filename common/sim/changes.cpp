@@ -116,7 +116,7 @@ void Kernel::from_realtime(Task& task) {
   reschedule(it);
 }
 
-void Kernel::start_hog() {
+void Kernel::start_hog(Random& random) {
   if (!hog_) {
     hog_model_ = std::make_unique<TaskModel>();
     hog_model_->name = "rt-hog";
@@ -130,7 +130,7 @@ void Kernel::start_hog() {
     hog_->cpus = topology().all;
   }
   Task& task = create(*hog_, 0, nullptr);
-  task.cpu = int(random_.below(uint64_t(nr_cpus())));
+  task.cpu = int(random.below(uint64_t(nr_cpus())));
   task.allowed = CpuSet::only(task.cpu);
   task.allowed_count = 1;
   // Higher classes' tasks are shown to the policy all the same.
@@ -144,26 +144,26 @@ void Kernel::start_hog() {
   place(task, 0, {.initial = true});
 }
 
-void Kernel::disturb_one(const std::string& what, Task& victim) {
+void Kernel::disturb_one(const std::string& what, Task& victim, Random& random) {
   const CpuSet& all = victim.program->cpus;
-  const auto any = [&] { return all.next_round(int(random_.below(uint64_t(nr_cpus())))); };
+  const auto any = [&] { return all.next_round(int(random.below(uint64_t(nr_cpus())))); };
   if (what == "affine") {
     CpuSet set = CpuSet::only(any());
     for (int id = all.first(); id >= 0; id = all.next(id + 1))
-      if (random_.below(2)) set.add(id);
-    set_affinity(victim, random_.below(3) ? set : all);
+      if (random.below(2)) set.add(id);
+    set_affinity(victim, random.below(3) ? set : all);
   } else if (what == "pin") {
-    set_affinity(victim, random_.below(4) ? CpuSet::only(any()) : all);
+    set_affinity(victim, random.below(4) ? CpuSet::only(any()) : all);
   } else if (what == "renice") {
-    set_nice(victim, int(random_.below(30)) - 10);
+    set_nice(victim, int(random.below(30)) - 10);
   } else if (what == "kill") {
     kill(victim);
   } else if (what == "move") {
-    Group& group = *groups_[random_.below(groups_.size())];
+    Group& group = *groups_[random.below(groups_.size())];
     if (!group.gone) move_to(victim, group);
   } else {
     to_realtime(victim);
-    at(now_ + 3 * kMs + random_.below(3 * kMs), Event::Kind::restore, victim.index);
+    at(now_ + 3 * kMs + random.below(3 * kMs), Event::Kind::restore, victim.index);
   }
 }
 
@@ -182,9 +182,10 @@ void Kernel::drain() {
 void Kernel::disturb(const Event& event) {
   if (draining_) return;
   const Disturbance& one = setup_.workload->model.disturbances[size_t(event.id)];
+  Random& random = whims_[size_t(event.id)];
   int64_t& done = disturbed_[size_t(event.id)];
   if (one.what == "hog") {
-    start_hog();
+    start_hog(random);
   } else if (one.what == "ungroup") {
     remove_group();
   } else {
@@ -194,10 +195,10 @@ void Kernel::disturb(const Event& event) {
           !task->rt && !task->killed && !(task->flags & kPfExiting) &&
           task->program->model->name == one.tasks)
         victims.push_back(task.get());
-    if (!victims.empty()) disturb_one(one.what, *victims[random_.below(victims.size())]);
+    if (!victims.empty()) disturb_one(one.what, *victims[random.below(victims.size())], random);
   }
   if (one.times && ++done >= one.times) return;
-  at(now_ + std::max<Time>(random_.draw_ns(one.every_us), kUs), Event::Kind::disturb, event.id);
+  at(now_ + std::max<Time>(random.draw_ns(one.every_us), kUs), Event::Kind::disturb, event.id);
 }
 
 }  // namespace schedcp::sim

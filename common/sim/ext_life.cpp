@@ -248,7 +248,7 @@ std::string Ext::whereabouts(const Task& task) {
 
 CodePlace Ext::calling() const {
   CodePlace place = policy_.calling();
-  if (op_) place.op = int(*op_);
+  if (doing_.op) place.op = int(*doing_.op);
   return place;
 }
 
@@ -270,8 +270,8 @@ void Ext::end(int kind, int64_t code, const std::string& message, Task* task,
   exit_ = ExitInfo{kind, code, reason_of(kind), message};
   kernel_->stop();
   if (kind < kExitError) return;
-  if (!cause) cause = Cause{.place = op_ ? calling() : CodePlace()};
-  violate(kind == kExitErrorStall ? "stall" : "abort", message, task ? task : op_task_, *cause);
+  if (!cause) cause = Cause{.place = doing_.op ? calling() : CodePlace()};
+  violate(kind == kExitErrorStall ? "stall" : "abort", message, task ? task : doing_.task, *cause);
   violations_.back().exit_kind = kind;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/fiber.h"
 #include "sim/story.h"
 #include "sim/trace.h"
 
@@ -14,7 +15,7 @@ constexpr Time kLongest = 60 * kSecond, kLook = 10 * kMs;
 }
 
 Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
-    : setup_(setup), class_(scheduler), random_(setup.seed) {
+    : setup_(setup), class_(scheduler), random_(setup.seed), turns_(~setup.seed) {
   const Topology& topology = *setup.topology;
   cpus_.resize(size_t(topology.size()));
   for (int i = 0; i < topology.size(); ++i) {
@@ -30,13 +31,16 @@ Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
   channels_.resize(setup.workload->places.size());
   started_.resize(setup.workload->programs.size());
   for (size_t i = 0; i < started_.size(); ++i) starts_.push_back(Random::of_starts(setup.seed, i));
-  disturbed_.resize(setup.workload->model.disturbances.size());
+  for (const Disturbance& one : setup.workload->model.disturbances)
+    whims_.push_back(Random::of_disturbance(setup.seed, one.what + " " + one.tasks));
+  disturbed_.resize(whims_.size());
   const auto ns = [](double ms) { return Time(ms * double(kMs)); };
   const WaitLimits limits = setup.workload->model.limits.value_or(WaitLimits());
   max_wait_ = ns(limits.wait_ms);
   max_kthread_wait_ = ns(limits.kernel_thread_wait_ms);
   max_idle_wait_ = ns(limits.wait_beside_idle_cpu_ms);
   const Time duration = ns(setup.workload->model.duration_ms);
+  if (setup.interleave) others_ = std::make_unique<Fiber>([this] { go_on_elsewhere(); });
   horizon_ = setup.duration ? setup.duration : duration ? duration : kLongest;
 }
 
@@ -72,7 +76,7 @@ void Kernel::run() {
       at(model.start_us ? starts_[i].draw_ns(*model.start_us) : 0, Event::Kind::start, int(i));
   }
   for (size_t i = 0; i < disturbed_.size(); ++i)
-    at(random_.draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
+    at(whims_[i].draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
        int(i));
   at(horizon_, Event::Kind::end);
   if (const double drained = setup_.workload->model.drain_ms; drained > 0)
@@ -82,13 +86,16 @@ void Kernel::run() {
     enter(cpu.id);
     schedule(cpu);
   }
+  looping_ = true;
   while (!stopped_ && live_ > 0 && !events_.empty()) {
     const Event event = events_.pop();
-    now_ = event.at;
+    now_ = std::max(now_, event.at);
     if (event.kind == Event::Kind::end) break;
     if (++totals_.events == setup_.max_events) break;
     handle(event);
+    finish_elsewhere();
   }
+  looping_ = false;
   finish(now_);
 }
 
@@ -138,7 +145,7 @@ void Kernel::handle(const Event& event) {
       arrive(event);
       break;
     case Kind::disturb:
-      enter(int(random_.below(uint64_t(nr_cpus()))));
+      enter(int(whims_[size_t(event.id)].below(uint64_t(nr_cpus()))));
       settle(cpu(here_));
       disturb(event);
       break;
@@ -367,6 +374,7 @@ void Kernel::arm_tick(Cpu& it) {
 
 void Kernel::migrate_queued(Task& task, int to) {
   const int home = here_;
+  acquire(to);
   class_.dequeue(cpu(task.cpu), task, {.migrating = true});
   task.cpu = to;
   task.must_move = false;

@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "sim/program.h"
@@ -20,6 +21,7 @@
 
 namespace schedcp::sim {
 
+class Fiber;
 class Story;
 class Trace;
 
@@ -53,6 +55,7 @@ struct Setup {
   Story* story = nullptr;
   uint64_t max_instructions = 0;  ///< of the policy; 0: as many as it takes
   uint64_t max_events = 0;        ///< likewise
+  bool interleave = false;        ///< callbacks of several CPUs at once
 };
 
 /// Figures of a whole run.
@@ -118,6 +121,16 @@ class Kernel {
 
   bool any_idle(const CpuSet& among) const;
 
+  /// Whether the callback that is running may be held up here, and chance will have it.
+  bool may_pause();
+  /// It is held up: what is due on other CPUs happens first, but for what needs a run queue that it
+  /// has locked, or `task` (null: none).
+  void pause(const CpuSet& locked, const Task* task);
+  /// Before a run queue, or a task, is touched that a callback which is held up may have locked;
+  /// true if that had to be waited for, and things may have changed.
+  bool acquire(int cpu);
+  bool acquire(const Task& task);
+
   const Totals& totals() const { return totals_; }
   const std::vector<Cpu>& all_cpus() const { return cpus_; }
   Time end_time() const { return now_; }
@@ -145,6 +158,13 @@ class Kernel {
   void began_waiting(Task& task, bool woken);
   void began_running(Cpu& cpu, Task& task);
 
+  // interleave.cpp
+  void go_on_elsewhere();
+  bool must_wait(const Event& event) const;
+  void resumed();
+  void finish_elsewhere();
+  bool wait_until_resumed();
+
   // tasks.cpp
   Task& create(const Program& program, int instance, Task* parent);
   bool start(const Program& program, int instance, Task* parent);
@@ -167,8 +187,8 @@ class Kernel {
   template <class Apply>
   void change(Task& task, Apply&& apply);
   void disturb(const Event& event);
-  void disturb_one(const std::string& what, Task& victim);
-  void start_hog();
+  void disturb_one(const std::string& what, Task& victim, Random& random);
+  void start_hog(Random& random);
   void move_to(Task& task, Group& group);
   void remove_group();
   void drain();
@@ -186,14 +206,26 @@ class Kernel {
   std::unique_ptr<Program> hog_;
   std::unique_ptr<TaskModel> hog_model_;
   std::vector<int64_t> started_, disturbed_;
-  std::vector<Random> starts_;
+  std::vector<Random> starts_, whims_;  ///< of task models, of disturbances
   Totals totals_;
   Time now_ = 0, horizon_ = kNever;
   Time max_wait_ = 0, max_kthread_wait_ = 0, max_idle_wait_ = 0;  ///< 0: as long as it takes
   int here_ = 0;
   int next_pid_ = 100;
   int64_t live_ = 0;  ///< foreground tasks that are to end, and starts still to come
-  bool stopped_ = false, draining_ = false;
+  bool stopped_ = false, draining_ = false, looping_ = false;
+
+  /// A callback that is held up.
+  struct Pause {
+    int cpu;        ///< where it is
+    CpuSet locked;  ///< run queues
+    const Task* task;
+    Time until;
+  };
+  std::optional<Pause> paused_;
+  std::unique_ptr<Fiber> others_;  ///< where the others go on meanwhile; null: they do not
+  std::vector<Event> put_off_;     ///< until it goes on
+  Random turns_;                   ///< who is held up, and for how long
 };
 
 }  // namespace schedcp::sim

@@ -3,6 +3,8 @@
 // that may take away most come first, and all of them again as long as one of them helped.
 #include "sim/shrink.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -39,6 +41,7 @@ class Shrinker {
       helped_ = false;
       less_time();
       fewer([](Scenario& s) -> auto& { return s.workload.disturbances; });
+      silence_tasks();
       fewer([](Scenario& s) -> auto& { return s.workload.tasks; });
       fewer_of_each();
       fewer_cpus();
@@ -99,6 +102,25 @@ class Shrinker {
       }
   }
 
+  /// Leaves models where they are, so that the others draw what they drew before.
+  void silence_tasks() {
+    const size_t all = best_.workload.tasks.size();
+    for (size_t chunk = all; chunk > 0; chunk /= 2)
+      for (size_t end = all; end > 0;) {
+        const size_t from = end - std::min(end, chunk);
+        Scenario less = best_;
+        for (size_t i = from; i < end; ++i) less.workload.tasks[i].count = 0;
+        if (tasks_of(less) < tasks_of(best_)) try_out(less);
+        end = from;
+      }
+  }
+
+  static int64_t tasks_of(const Scenario& scenario) {
+    int64_t sum = 0;
+    for (const auto& task : scenario.workload.tasks) sum += task.count;
+    return sum;
+  }
+
   void fewer_of_each() {
     for (size_t i = 0; i < best_.workload.tasks.size(); ++i)
       for (int64_t keep = 1; keep < best_.workload.tasks[i].count; keep *= 2) {
@@ -145,7 +167,55 @@ class Shrinker {
   bool helped_ = false;
 };
 
+/// What differs from the usual.
+template <class T>
+Json brief(const T& value) {
+  Json json = to_json_value(value);
+  const Json usual = to_json_value(T());
+  for_each_field<T>([&](const auto& field) {
+    const bool same = json.contains(field.key) && usual.contains(field.key) &&
+                      json[field.key] == usual[field.key];
+    if (same && !field.required) json.erase(field.key);
+  });
+  return json;
+}
+
+template <class D>
+Json document(const D& what) {
+  Json json{{"schema", std::string("schedcp.") + D::kind + "/1"}};
+  json.update(brief(what));
+  return json;
+}
+
 }  // namespace
+
+Json to_documents(const Scenario& scenario) {
+  Json workload = document(scenario.workload);
+  for (size_t i = 0; i < scenario.workload.tasks.size(); ++i) {
+    const TaskModel& task = scenario.workload.tasks[i];
+    Json& shown = workload["tasks"][i];
+    shown = brief(task);
+    for (size_t k = 0; k < task.program.size(); ++k) {
+      shown["program"][k] = brief(task.program[k]);
+      if (task.program[k].us) shown["program"][k]["us"] = brief(*task.program[k].us);
+    }
+  }
+  Json both{{"workload", workload}, {"machine", document(scenario.machine)}};
+  both["seed"] = scenario.seed;
+  if (scenario.interleave) both["interleave"] = true;
+  return both;
+}
+
+std::string keep(const Json& documents, const fs::path& directory) {
+  make_directories(directory);
+  for (const char* which : {"workload", "machine"})
+    write_file_atomic(
+        directory / (std::string(which) + ".json"),
+        documents.at(which).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  return fmt::format("--workload {0}/workload.json --machine {0}/machine.json --seed {1}{2}",
+                     directory.string(), documents.at("seed").get<uint64_t>(),
+                     documents.contains("interleave") ? " --interleave" : "");
+}
 
 Trial simulate(const Subject& subject, const KernelFacts& facts, const Scenario& scenario,
                const Bounds& bounds) {
@@ -156,6 +226,7 @@ Trial simulate(const Subject& subject, const KernelFacts& facts, const Scenario&
   setup.machine = &scenario.machine;
   setup.workload = workload.get();
   setup.seed = scenario.seed;
+  setup.interleave = scenario.interleave;
   setup.story = bounds.story;
   setup.max_instructions = bounds.max_instructions;
   setup.max_events = bounds.max_events;

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "base/file.h"
 #include "sim/simulate.h"
 
 namespace schedcp::sim {
@@ -14,7 +15,15 @@ struct Scenario {
   WorkloadModel workload;
   MachineModel machine;
   uint64_t seed = 1;
+  bool interleave = false;  ///< callbacks of several CPUs at once
 };
+
+/// The scenario for a file or two: {"workload": ..., "machine": ..., "seed": ...}, without what is
+/// as it would be anyway.
+Json to_documents(const Scenario& scenario);
+/// Writes workload.json and machine.json into a directory, from what to_documents gave; the options
+/// with which schedcp-sim runs them.
+std::string keep(const Json& documents, const fs::path& directory);
 
 /// A run of a scenario, and what it showed.
 struct Trial {

@@ -101,6 +101,7 @@ void Kernel::place(Task& task, uint64_t wake_flags, Move move) {
     to = task.usable().first();
   }
   if (!task.may_use(to)) to = task.usable().next_round(before - 1);
+  acquire(to);
   move.migrated = move.wakeup && to != before;
   task.cpu = to;
   task.on_rq = true;
@@ -118,6 +119,7 @@ void Kernel::place(Task& task, uint64_t wake_flags, Move move) {
 }
 
 void Kernel::wake(Task& task, bool sync) {
+  acquire(task);
   if (task.state != Task::State::sleeping) return;
   ++task.wake_generation;
   ++task.stats.wakeups;
