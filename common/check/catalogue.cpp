@@ -289,10 +289,11 @@ constexpr Rule kRules[] = {
      "Two CPUs act on what was true a moment ago.",
      "Insert first, look for idle CPUs afterwards."},
     {"SCX062", "object", "static", "warning", "certain",
-     "bytes of a map's key are left to chance",
+     "what several CPUs share, or a map's key, is left to chance",
      "Padding between a key's members is part of the key: the same members are then not found "
-     "again. (Of the wider kind, memory reused while another CPU looks at it, only this is found.)",
-     "Zero keys before filling them; use task storage."},
+     "again. Two CPUs that take the same place at once lose a task; that shows where the simulator "
+     "lets callbacks interleave.",
+     "Zero keys before filling them. Advance what is shared in one atomic step, or under a lock."},
     {"SCX063", "tasks", "none", "", "",
      "real-time tasks starve the policy's (before 7.0)",
      "Kernels from 7.0 on keep a share of each CPU for it; older ones end an innocent policy.",

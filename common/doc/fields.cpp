@@ -30,7 +30,8 @@ void refuse_unknown(const Json& object, const std::vector<std::string>& known,
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     const std::string meant = nearest(key, known);
     throw usage_error(place + "/" + printable(key, 60) + ": unknown key" +
-                      (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
+                          (meant.empty() ? "" : "; did you mean '" + meant + "'?"),
+                      meant.empty() ? "there are " + join(known, ", ") : "");
   }
 }
 

@@ -77,6 +77,8 @@ struct Finding {
   std::optional<std::string> source;
   std::optional<std::string> mend;
   std::optional<std::string> allowed;
+  std::vector<std::string> events;
+  std::optional<std::string> replay;
   static constexpr auto fields() {
     return std::tuple{
         required("rule", &Finding::rule, "The rule's id, as SCX001, or the stage's name."),
@@ -88,7 +90,10 @@ struct Finding {
         optional("column", &Finding::column, "The place in that line, from 1."),
         optional("source", &Finding::source, "That line."),
         optional("mend", &Finding::mend, "How to mend it."),
-        optional("allowed", &Finding::allowed, "Why it is let pass, if it is.")};
+        optional("allowed", &Finding::allowed, "Why it is let pass, if it is."),
+        optional("events", &Finding::events,
+                 "What led to it in the smallest run that shows it, the latest last."),
+        optional("replay", &Finding::replay, "The command that makes that run again.")};
   }
 };
 

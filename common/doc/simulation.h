@@ -122,6 +122,20 @@ struct Disturbance {
   }
 };
 
+/// How long a task may wait before the run has failed; 0: as long as the policy's watchdog lets it.
+struct WaitLimits {
+  double wait_ms = 0;
+  double kernel_thread_wait_ms = 0;
+  double wait_beside_idle_cpu_ms = 0;
+  static constexpr auto fields() {
+    return std::tuple{optional("wait_ms", &WaitLimits::wait_ms, "Any task."),
+                      optional("kernel_thread_wait_ms", &WaitLimits::kernel_thread_wait_ms,
+                               "A kernel thread bound to its CPU."),
+                      optional("wait_beside_idle_cpu_ms", &WaitLimits::wait_beside_idle_cpu_ms,
+                               "Any task, while a CPU that it may use is idle.")};
+  }
+};
+
 /// Tasks as programs of phases.
 struct WorkloadModel {
   static constexpr const char* kind = "workload";
@@ -132,6 +146,7 @@ struct WorkloadModel {
   double drain_ms = 0;
   std::vector<TaskModel> tasks;
   std::vector<Disturbance> disturbances;
+  std::optional<WaitLimits> limits;
   static constexpr auto fields() {
     return std::tuple{
         required("name", &WorkloadModel::name, "What it is called."),
@@ -142,7 +157,8 @@ struct WorkloadModel {
                  "The last part of that: all tasks but background ones are killed, and nothing new "
                  "happens. What then still waits is stranded."),
         required("tasks", &WorkloadModel::tasks, "Its tasks."),
-        optional("disturbances", &WorkloadModel::disturbances, "What is done to them.")};
+        optional("disturbances", &WorkloadModel::disturbances, "What is done to them."),
+        optional("limits", &WorkloadModel::limits, "Waits that make a run a failure.")};
   }
 };
 
@@ -264,6 +280,7 @@ struct Violation {
   std::optional<std::string> callback;
   std::optional<int64_t> cpu;
   std::optional<std::string> task;
+  std::vector<std::string> events;
   static constexpr auto fields() {
     return std::tuple{
         required("rule", &Violation::rule,
@@ -276,7 +293,8 @@ struct Violation {
         optional("exit_kind", &Violation::exit_kind, "The kernel's number for such an end."),
         optional("callback", &Violation::callback, "The policy's callback."),
         optional("cpu", &Violation::cpu, "The CPU."),
-        optional("task", &Violation::task, "The task, as name[pid].")};
+        optional("task", &Violation::task, "The task, as name[pid]."),
+        optional("events", &Violation::events, "What led to it, the latest last.")};
   }
 };
 

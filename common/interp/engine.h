@@ -111,6 +111,8 @@ class Engine {
   const Code* calling = nullptr;  ///< of the last call of a kfunc: who,
   const Op* called_at = nullptr;  ///< and where
   uint64_t limit = 10'000'000;
+  bool boundaries = false;  ///< are told
+  unsigned locks = 0;       ///< held
 
   /// Timers that were initialised, by address.
   struct Timer {

@@ -296,6 +296,7 @@ uint64_t spin_lock(Engine& engine, Activation&, const uint64_t* args) {
   if (engine.memory.load<uint32_t>(args[0]))
     throw Fault(Fault::Kind::argument, "takes a lock that it holds");
   engine.memory.store<uint32_t>(args[0], 1);
+  ++engine.locks;
   return 0;
 }
 
@@ -303,6 +304,7 @@ uint64_t spin_unlock(Engine& engine, Activation&, const uint64_t* args) {
   if (!engine.memory.load<uint32_t>(args[0]))
     throw Fault(Fault::Kind::argument, "gives back a lock that it does not hold");
   engine.memory.store<uint32_t>(args[0], 0);
+  --engine.locks;
   return 0;
 }
 

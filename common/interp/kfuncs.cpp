@@ -241,6 +241,7 @@ uint64_t nothing(Engine&, Activation&, const uint64_t*) { return 0; }
 uint64_t res_spin_lock(Engine& engine, Activation&, const uint64_t* args) {
   if (engine.memory.load<uint32_t>(args[0])) return error(-EDEADLK);
   engine.memory.store<uint32_t>(args[0], 1);
+  ++engine.locks;
   return 0;
 }
 
@@ -248,6 +249,7 @@ uint64_t res_spin_unlock(Engine& engine, Activation&, const uint64_t* args) {
   if (!engine.memory.load<uint32_t>(args[0]))
     throw Fault(Fault::Kind::argument, "gives back a lock that it does not hold");
   engine.memory.store<uint32_t>(args[0], 0);
+  --engine.locks;
   return 0;
 }
 

@@ -62,6 +62,7 @@ std::span<const std::byte> Machine::data(std::string_view section) const {
 
 void Machine::forget(Address object) { engine_->forget(object); }
 uint64_t Machine::instructions() const { return engine_->instructions; }
+void Machine::tell_boundaries(bool wanted) { engine_->boundaries = wanted; }
 void Machine::limit(uint64_t instructions) { engine_->limit = instructions; }
 Memory& Machine::memory() { return engine_->memory; }
 const Layout& Machine::layout() const { return engine_->layout; }

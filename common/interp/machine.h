@@ -6,7 +6,8 @@
 // limited.
 //
 // One call is one activation with its own stack and instruction budget, so calls of one machine may
-// be under way on several fibers at once, as long as they are switched only inside natives.
+// be under way on several fibers at once, as long as they are switched only inside natives
+// and Services::boundary.
 #pragma once
 
 #include <cstdint>
@@ -73,6 +74,8 @@ class Machine {
   /// A data section such as ".bss" as it is now; empty if there is none.
   std::span<const std::byte> data(std::string_view section) const;
 
+  /// Whether Services::boundary is to be called.
+  void tell_boundaries(bool wanted);
   /// Instructions run since the machine was made.
   uint64_t instructions() const;
   /// Instructions that one call may take, 10 million unless set.

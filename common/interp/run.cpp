@@ -380,6 +380,7 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
           break;
         case Step::call_helper: {
           settle();
+          if (boundaries && !locks) services.boundary();
           const auto helper = reinterpret_cast<Builtin>(intptr_t(op.imm));
           r[0] = helper(*this, activation, r + 1);
           resume();
@@ -389,6 +390,7 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
           const Binding& binding = bindings[size_t(op.imm)];
           settle();
           activation.charge(kKfuncWork);
+          if (boundaries && !locks) services.boundary();
           calling = code;
           called_at = &op;
           if (binding.native)

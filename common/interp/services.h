@@ -35,6 +35,8 @@ class Services {
   virtual bool timer_cancel(Address timer) = 0;
   /// A line of bpf_printk.
   virtual void print(std::string_view text) = 0;
+  /// If asked for: a helper or kfunc is about to be called, and no lock of the policy's is held.
+  virtual void boundary() {}
   /// What the policy sends to user space through a ring buffer. Nobody reads it by default.
   virtual void sent(const std::string& map, std::span<const std::byte> record);
   /// The cgroup's address, NULL if there is none. Unmodelled by default.

@@ -108,6 +108,7 @@ void BpfPolicy::attach(Ext& ext) {
   Policy::attach(ext);
   idle_task_.allowed = ext.kernel().topology().all;
   idle_task_.allowed_count = ext.kernel().nr_cpus();
+  machine_->tell_boundaries(ext.kernel().setup().interleave);
   all_cpus_ = machine_->new_cpumask();
   idle_cpus_ = machine_->new_cpumask();
   idle_cores_ = machine_->new_cpumask();
@@ -233,6 +234,8 @@ uint64_t BpfPolicy::run(Op op, std::initializer_list<uint64_t> arguments) {
       if (--policy.depth_) return;
       policy.shown_.clear();
       policy.iterators_.clear();
+      if (policy.held_up_) return;
+      for (Task* task : std::exchange(policy.gone_, {})) policy.forget(*task);
     }
   } depth{*this, shown_.size()};
   ++depth_;
@@ -351,6 +354,7 @@ void BpfPolicy::timer(uint64_t which) {
 
 void BpfPolicy::forget(Task& task) {
   if (!task.memory) return;
+  if (held_up_ || depth_) return gone_.push_back(&task);
   Memory& memory = machine_->memory();
   by_slot_[Memory::slot_of(task.memory)] = nullptr;
   if (!memory.references(task.memory)) memory.remove(views_[size_t(task.index + 1)]->mask);
@@ -358,6 +362,21 @@ void BpfPolicy::forget(Task& task) {
   std::erase(shown_, &task);
   views_[size_t(task.index + 1)].reset();
   task.memory = 0;
+}
+
+void BpfPolicy::elsewhere(const std::function<void()>& meanwhile) {
+  read_back();
+  auto shown = std::exchange(shown_, {});
+  auto iterators = std::exchange(iterators_, {});
+  const int depth = std::exchange(depth_, 0);
+  ++held_up_;
+  meanwhile();
+  --held_up_;
+  shown_ = std::move(shown);
+  iterators_ = std::move(iterators);
+  depth_ = depth;
+  for (Task* task : shown_)
+    if (task->memory) fill(*views_[size_t(task->index + 1)], *task);
 }
 
 CodePlace BpfPolicy::calling() const {

@@ -45,6 +45,7 @@ class BpfPolicy : public Policy, private Services {
   void cgroup_move(Task& task, Group& from, Group& to) override;
   void timer(uint64_t which) override;
   void forget(Task& task) override;
+  void elsewhere(const std::function<void()>& meanwhile) override;
   uint64_t instructions() const override { return machine_->instructions(); }
   uint64_t calls() const override { return calls_; }
   CodePlace calling() const override;
@@ -91,6 +92,7 @@ class BpfPolicy : public Policy, private Services {
   bool timer_cancel(Address timer) override;
   void print(std::string_view) override {}
   uint32_t node() override;
+  void boundary() override { ext().boundary(); }
 
   const PolicyObject& object_;
   uint32_t cpus_;
@@ -109,6 +111,8 @@ class BpfPolicy : public Policy, private Services {
   std::map<int, uint64_t> cpuperf_;
   uint64_t next_iterator_ = 1, calls_ = 0;
   int depth_ = 0;
+  int held_up_ = 0;          ///< callbacks
+  std::vector<Task*> gone_;  ///< that may be known to them
 };
 
 }  // namespace schedcp::sim

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/kernel.h"
+#include "sim/topology.h"
 
 namespace schedcp::sim {
 
@@ -20,6 +21,7 @@ void Kernel::change(Task& task, Apply&& apply) {
 
 void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
   if (cpus.empty() || task.migration_disabled) return;
+  if (telling()) tell(&task, "may run on CPUs {} only", text_of(cpus));
   change(task, [&] {
     task.allowed = cpus;
     task.allowed_count = cpus.count();
@@ -38,6 +40,7 @@ void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
 }
 
 void Kernel::set_nice(Task& task, int nice) {
+  tell(&task, "gets nice value {}", nice);
   change(task, [&] {
     task.nice = nice;
     task.weight = ext_weight(nice);
@@ -49,6 +52,7 @@ void Kernel::set_nice(Task& task, int nice) {
 void Kernel::move_to(Task& task, Group& group) {
   Group& from = *task.group;
   if (&from == &group || !class_.prepare_move(task, from, group)) return;
+  tell(&task, "moves to cgroup {}", group.name);
   change(task, [&] {
     task.group = &group;
     class_.moved(task, from, group);
@@ -65,11 +69,13 @@ void Kernel::remove_group() {
     if (task.group == left->get() && task.state != Task::State::dead) move_to(task, *groups_[0]);
   }
   (*left)->gone = true;
+  tell(nullptr, "cgroup {} is removed", (*left)->name);
   class_.group_gone(**left);
 }
 
 void Kernel::kill(Task& task) {
   task.killed = true;
+  tell(&task, "is killed");
   if (task.state == Task::State::sleeping) {
     forget(task);
     wake(task, false);
@@ -83,6 +89,7 @@ void Kernel::kill(Task& task) {
 void Kernel::to_realtime(Task& task) {
   Cpu& it = cpu(task.cpu);
   settle(it);
+  tell(&task, "becomes a real-time task");
   if (task.on_rq) class_.dequeue(it, task, {.change = true});
   class_.leave(task);
   task.rt = true;
@@ -101,6 +108,7 @@ void Kernel::from_realtime(Task& task) {
   settle(it);
   std::erase(it.rt, &task);
   task.rt = false;
+  tell(&task, "is no real-time task any more");
   class_.join(task);
   if (!task.on_rq) return;
   class_.enqueue(it, task, {.change = true});
@@ -108,7 +116,7 @@ void Kernel::from_realtime(Task& task) {
   reschedule(it);
 }
 
-void Kernel::start_hog() {
+void Kernel::start_hog(Random& random) {
   if (!hog_) {
     hog_model_ = std::make_unique<TaskModel>();
     hog_model_->name = "rt-hog";
@@ -122,7 +130,7 @@ void Kernel::start_hog() {
     hog_->cpus = topology().all;
   }
   Task& task = create(*hog_, 0, nullptr);
-  task.cpu = int(random_.below(uint64_t(nr_cpus())));
+  task.cpu = int(random.below(uint64_t(nr_cpus())));
   task.allowed = CpuSet::only(task.cpu);
   task.allowed_count = 1;
   // Higher classes' tasks are shown to the policy all the same.
@@ -136,26 +144,26 @@ void Kernel::start_hog() {
   place(task, 0, {.initial = true});
 }
 
-void Kernel::disturb_one(const std::string& what, Task& victim) {
+void Kernel::disturb_one(const std::string& what, Task& victim, Random& random) {
   const CpuSet& all = victim.program->cpus;
-  const auto any = [&] { return all.next_round(int(random_.below(uint64_t(nr_cpus())))); };
+  const auto any = [&] { return all.next_round(int(random.below(uint64_t(nr_cpus())))); };
   if (what == "affine") {
     CpuSet set = CpuSet::only(any());
     for (int id = all.first(); id >= 0; id = all.next(id + 1))
-      if (random_.below(2)) set.add(id);
-    set_affinity(victim, random_.below(3) ? set : all);
+      if (random.below(2)) set.add(id);
+    set_affinity(victim, random.below(3) ? set : all);
   } else if (what == "pin") {
-    set_affinity(victim, random_.below(4) ? CpuSet::only(any()) : all);
+    set_affinity(victim, random.below(4) ? CpuSet::only(any()) : all);
   } else if (what == "renice") {
-    set_nice(victim, int(random_.below(30)) - 10);
+    set_nice(victim, int(random.below(30)) - 10);
   } else if (what == "kill") {
     kill(victim);
   } else if (what == "move") {
-    Group& group = *groups_[random_.below(groups_.size())];
+    Group& group = *groups_[random.below(groups_.size())];
     if (!group.gone) move_to(victim, group);
   } else {
     to_realtime(victim);
-    at(now_ + 3 * kMs + random_.below(3 * kMs), Event::Kind::restore, victim.index);
+    at(now_ + 3 * kMs + random.below(3 * kMs), Event::Kind::restore, victim.index);
   }
 }
 
@@ -174,9 +182,10 @@ void Kernel::drain() {
 void Kernel::disturb(const Event& event) {
   if (draining_) return;
   const Disturbance& one = setup_.workload->model.disturbances[size_t(event.id)];
+  Random& random = whims_[size_t(event.id)];
   int64_t& done = disturbed_[size_t(event.id)];
   if (one.what == "hog") {
-    start_hog();
+    start_hog(random);
   } else if (one.what == "ungroup") {
     remove_group();
   } else {
@@ -186,10 +195,10 @@ void Kernel::disturb(const Event& event) {
           !task->rt && !task->killed && !(task->flags & kPfExiting) &&
           task->program->model->name == one.tasks)
         victims.push_back(task.get());
-    if (!victims.empty()) disturb_one(one.what, *victims[random_.below(victims.size())]);
+    if (!victims.empty()) disturb_one(one.what, *victims[random.below(victims.size())], random);
   }
   if (one.times && ++done >= one.times) return;
-  at(now_ + std::max<Time>(random_.draw_ns(one.every_us), kUs), Event::Kind::disturb, event.id);
+  at(now_ + std::max<Time>(random.draw_ns(one.every_us), kUs), Event::Kind::disturb, event.id);
 }
 
 }  // namespace schedcp::sim

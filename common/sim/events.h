@@ -41,7 +41,13 @@ class EventQueue {
     heap_.push_back({at, ++order_, kind, id, argument});
     std::push_heap(heap_.begin(), heap_.end(), later);
   }
+  /// One that was popped, and is to keep its place.
+  void push(const Event& event) {
+    heap_.push_back(event);
+    std::push_heap(heap_.begin(), heap_.end(), later);
+  }
   bool empty() const { return heap_.empty(); }
+  const Event& next() const { return heap_.front(); }
   Event pop() {
     std::pop_heap(heap_.begin(), heap_.end(), later);
     const Event event = heap_.back();

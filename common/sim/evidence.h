@@ -32,7 +32,8 @@ struct Clock {
 };
 
 struct Evidence {
-  std::optional<Cause> cause;  ///< of the first violation
+  std::optional<Cause> cause;             ///< of the first violation
+  uint64_t instructions = 0, events = 0;  ///< of the policy, and of the kernel: what the run took
 
   std::vector<Time> dispatch_at;  ///< by CPU: when its dispatch was last called
   Time timer_at = 0;              ///< when a timer of the policy's last went off

@@ -35,6 +35,55 @@ uint64_t Ext::dequeue_bits(const Move& move) const {
   return kSleep | kNoClock | (move.exit ? bits_.special : 0);
 }
 
+void Ext::pay() {
+  // A callback within another has paid for its own already.
+  const KernelCosts& costs = kernel_->costs();
+  const uint64_t instructions = policy_.instructions(), calls = policy_.calls();
+  kernel_->spend(double(instructions - paid_instructions_) * costs.instruction_ns +
+                 double(calls - paid_calls_) * costs.call_ns);
+  paid_instructions_ = instructions;
+  paid_calls_ = calls;
+  const uint64_t most = kernel_->setup().max_instructions;
+  if (most && instructions > most) kernel_->stop();
+}
+
+void Ext::boundary() {
+  if (!doing_.op || doing_.held_up || exit_) return;
+  CpuSet locked;
+  switch (*doing_.op) {
+    case Op::select_cpu:  // only the task itself is locked
+      break;
+    case Op::dispatch:
+    case Op::update_idle:
+      locked.add(kernel_->here());
+      break;
+    case Op::enqueue:
+    case Op::dequeue:
+    case Op::tick:
+    case Op::runnable:
+    case Op::running:
+    case Op::stopping:
+    case Op::quiescent:
+    case Op::set_weight:
+    case Op::set_cpumask:
+      locked.add(doing_.task->cpu);
+      break;
+    default:
+      return;
+  }
+  if (doing_.dispatching >= 0) locked.add(doing_.dispatching);
+  if (!kernel_->may_pause()) return;
+  doing_.held_up = true;
+  pay();
+  kernel_->pause(locked, doing_.task);
+}
+
+void Ext::elsewhere(const std::function<void()>& meanwhile) {
+  Doing mine = std::exchange(doing_, Doing());
+  policy_.elsewhere(meanwhile);
+  doing_ = std::move(mine);
+}
+
 void Ext::set_runnable(Task& task) {
   if (!task.ext.reset_runnable_at) return;
   task.ext.reset_runnable_at = false;
@@ -59,11 +108,12 @@ int Ext::select_cpu(Task& task, uint64_t wake_flags) {
     return cpu;
   }
   ++decisions_;
-  direct_task_ = &task;
+  doing_.direct = &task;
   const int cpu =
       call(Op::select_cpu, &task, [&] { return policy_.select_cpu(task, prev, wake_flags); });
-  direct_task_ = nullptr;
+  doing_.direct = nullptr;
   task.ext.selected_cpu = cpu;
+  kernel_->tell(&task, "gets CPU {} by select_cpu", cpu);
   if (exit_ || (cpu >= 0 && cpu < kernel_->nr_cpus())) return cpu;
   end(kExitError, 0, fmt::format("invalid CPU {} from ops.select_cpu()", cpu), &task,
       Cause{.place = policy_.entry(Op::select_cpu)});
@@ -105,10 +155,11 @@ void Ext::do_enqueue(Cpu& cpu, Task& task, uint64_t flags, int sticky) {
   evidence_.wakeups += (flags & kWakeup) != 0;
   ext.qseq = ++qseq_;
   ext.state = ExtEntity::State::queueing;
-  direct_task_ = &task;
+  doing_.direct = &task;
   call(Op::enqueue, &task, [&] { policy_.enqueue(task, flags); });
-  direct_task_ = nullptr;
+  doing_.direct = nullptr;
   if (ext.direct_dsq != kNoDsq) return direct(cpu, task, flags);
+  kernel_->tell(&task, "is put on no queue by enqueue");
   ext.put = policy_.entry(Op::enqueue);
   ext.state = ExtEntity::State::queued;
   ext.held_since = kernel_->local_now();
@@ -122,7 +173,10 @@ void Ext::direct(Cpu& cpu, Task& task, uint64_t flags) {
   ext.direct_dsq = kNoDsq;
   ext.direct_flags = 0;
   // To another CPU's local queue it goes a moment later, when that CPU's lock can be taken.
-  if (dsq.cpu >= 0 && dsq.cpu != cpu.id) return to_local(dsq.cpu, task, flags);
+  if (dsq.cpu >= 0 && dsq.cpu != cpu.id) {
+    kernel_->acquire(dsq.cpu);
+    return to_local(dsq.cpu, task, flags);
+  }
   to_dsq(dsq, task, flags);
 }
 
@@ -177,6 +231,9 @@ void Ext::to_dsq(Dsq& queue, Task& task, uint64_t flags) {
     dsq->insert(task, ext.dsq_vtime);
   else
     dsq->push(task, flags & (bits_.head | kEnqPreempt));
+  if (kernel_->telling() && (dsq->cpu < 0 || !kernel_->runs(task)))
+    kernel_->tell(&task, "is put on {}{}", queue_name(*dsq),
+                  ordered ? fmt::format(", vtime {}", ext.dsq_vtime) : "");
   if (dsq->cpu < 0) return;
   Cpu& cpu = kernel_->cpu(dsq->cpu);
   if (!runs_at_once(cpu, task, flags)) return give_back(cpu, task);
@@ -247,15 +304,15 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
     const Time since = kernel_->local_now();
     const uint64_t left = prev ? prev->ext.slice : 0;
     evidence_.dispatch_at[size_t(cpu.id)] = since;
-    peeked_.clear();
+    doing_.peeked.clear();
     ++rounds_;
     do {
-      dispatched_ = 0;
-      dispatching_ = cpu.id;
+      doing_.dispatched = 0;
+      doing_.dispatching = cpu.id;
       ++decisions_;
       call(Op::dispatch, prev, [&] { policy_.dispatch(cpu.id, prev); });
       flush();
-      dispatching_ = -1;
+      doing_.dispatching = -1;
       if (prev && !prev_runnable && prev->ext.slice > left) evidence_.served_leaving_at = since;
       if (exit_) return nullptr;
       if (keeps()) return prev;
@@ -264,8 +321,11 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
         kick_cpu(cpu.id, 0);
         break;
       }
-    } while (!found && dispatched_);
-    if (!found) note_passed_by(cpu, since);
+    } while (!found && doing_.dispatched);
+    if (!found) {
+      kernel_->tell(nullptr, "dispatch finds nothing");
+      note_passed_by(cpu, since);
+    }
   }
   if (!found && prev_runnable && !(ops_.flags & kOpsEnqLast)) {
     count("DISPATCH_KEEP_LAST");
@@ -287,6 +347,7 @@ bool Ext::consume(Cpu& cpu, Dsq& dsq) {
   lock(dsq);
   for (Task* task = dsq.head; task; task = task->ext.after) {
     if (task->cpu != cpu.id && !may_run_on(*task, cpu.id)) continue;
+    if (task->cpu != cpu.id && kernel_->acquire(task->cpu)) return consume(cpu, dsq);
     dsq.unlink(*task);
     dsq.drained_at = kernel_->now();
     to_local(cpu.id, *task, 0);

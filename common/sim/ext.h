@@ -81,6 +81,9 @@ class Ext : public SchedClass {
   void kick(Cpu& cpu, uint64_t flags) override;
   void watchdog() override;
   void waits_too_long(Task& task, Time waited, bool idle) override;
+  void elsewhere(const std::function<void()>& meanwhile) override;
+  /// A callback is about to call the kernel: others may come in between.
+  void boundary();
 
   // What policies call; the names are the kfuncs' without scx_bpf_.
   bool dsq_insert(Task& task, uint64_t dsq, uint64_t slice, uint64_t flags);
@@ -115,7 +118,8 @@ class Ext : public SchedClass {
   uint64_t decisions() const { return decisions_; }
   const Evidence& evidence() const { return evidence_; }
   bool holds(const Task& task) const { return task.ext.state == ExtEntity::State::queued; }
-  /// Where a waiting task is, for people.
+  /// A queue, and where a waiting task is, for people.
+  std::string queue_name(const Dsq& dsq) const;
   std::string whereabouts(const Task& task);
   uint32_t timeout_ms() const { return timeout_ms_; }
   bool timer_armed(uint64_t which) const { return timers_.contains(which); }
@@ -125,6 +129,18 @@ class Ext : public SchedClass {
   struct Dispatch {
     Task* task;
     uint64_t qseq, dsq, flags;
+  };
+  /// What the call under way is about.
+  struct Doing {
+    std::optional<Op> op;
+    Task* task = nullptr;
+    Task* direct = nullptr;  ///< whom select_cpu or enqueue may place
+    int dispatching = -1;    ///< the CPU whose dispatch is running
+    uint32_t dispatched = 0;
+    std::vector<Dispatch> buffer;
+    std::set<uint64_t> peeked;  ///< queues, by dispatch
+    CpuSet claimed;             ///< as idle
+    bool held_up = false;       ///< once is enough
   };
   // Bits whose values depend on the release.
   struct Bits {
@@ -142,6 +158,7 @@ class Ext : public SchedClass {
   void note_cut_short(const Task& running, const Task& woken);
   int claimed(int cpu);
   void note_look(Dsq& dsq, int cpu);
+  void pay();
   template <class Work>
   auto call(Op op, Task* task, Work&& work) -> decltype(work());
   uint64_t enqueue_bits(const Move& move) const;
@@ -179,22 +196,15 @@ class Ext : public SchedClass {
   std::vector<Dsq> local_, global_;
   std::unordered_map<uint64_t, std::unique_ptr<Dsq>> user_;
   std::vector<std::unique_ptr<Dsq>> destroyed_;
-  std::vector<Dispatch> buffer_;
   std::map<uint64_t, Time> timers_;
-  Task* direct_task_ = nullptr;  ///< whom select_cpu or enqueue may place
-  int dispatching_ = -1;         ///< the CPU whose dispatch is running
-  uint32_t dispatched_ = 0;
+  Doing doing_;
   uint64_t qseq_ = 0, decisions_ = 0;
   uint64_t paid_instructions_ = 0, paid_calls_ = 0;
-  std::optional<Op> op_;
-  Task* op_task_ = nullptr;
   bool loaded_ = false;
   std::optional<ExitInfo> exit_;
   std::string unmodelled_;
   std::vector<Violation> violations_;
   Evidence evidence_;
-  std::set<uint64_t> peeked_;    ///< by the dispatch that is running
-  CpuSet claimed_;               ///< by the callback that is running
   uint64_t furthest_vtime_ = 0;  ///< of all tasks that ran
   uint64_t rounds_ = 0;          ///< calls of dispatch
   std::map<std::string, int64_t> events_;

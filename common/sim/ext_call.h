@@ -19,25 +19,20 @@ auto Ext::call(Op op, Task* task, Work&& work) -> decltype(work()) {
   using Result = decltype(work());
   if (exit_ && op != Op::exit && op != Op::exit_task && op != Op::cgroup_exit && op != Op::disable)
     return Result();
-  const auto before_op = std::exchange(op_, op);
-  if (!before_op) claimed_ = {};
-  Task* const before_task = std::exchange(op_task_, task);
+  const auto before_op = std::exchange(doing_.op, op);
+  if (!before_op) {
+    doing_.claimed = {};
+    doing_.held_up = false;
+  }
+  Task* const before_task = std::exchange(doing_.task, task);
   struct Restore {
     Ext& ext;
     std::optional<Op> op;
     Task* task;
     ~Restore() {
-      ext.op_ = op;
-      ext.op_task_ = task;
-      // A callback within another has paid for its own already.
-      const KernelCosts& costs = ext.kernel_->costs();
-      const uint64_t instructions = ext.policy_.instructions(), calls = ext.policy_.calls();
-      ext.kernel_->spend(double(instructions - ext.paid_instructions_) * costs.instruction_ns +
-                         double(calls - ext.paid_calls_) * costs.call_ns);
-      ext.paid_instructions_ = instructions;
-      ext.paid_calls_ = calls;
-      const uint64_t most = ext.kernel_->setup().max_instructions;
-      if (most && instructions > most) ext.kernel_->stop();
+      ext.doing_.op = op;
+      ext.doing_.task = task;
+      ext.pay();
     }
   } restore{*this, before_op, before_task};
   try {

@@ -66,13 +66,13 @@ bool Ext::commit(Task& task, uint64_t dsq, uint64_t flags) {
     end(kExitError, 0, fmt::format("SCX_ENQ_IMMED on a non-local DSQ {:#x}", dsq), &task);
     return false;
   }
-  if (direct_task_) {
-    if (&task != direct_task_) {
+  if (doing_.direct) {
+    if (&task != doing_.direct) {
       end(kExitError, 0,
           ext.direct_dsq != kNoDsq
               ? label(task) + " already direct-dispatched"
               : fmt::format("scheduling for {} but trying to direct-dispatch {}",
-                            label(*direct_task_), label(task)),
+                            label(*doing_.direct), label(task)),
           &task);
       return false;
     }
@@ -84,15 +84,15 @@ bool Ext::commit(Task& task, uint64_t dsq, uint64_t flags) {
     ext.direct_flags = flags;
     return true;
   }
-  if (dispatching_ < 0) {
+  if (doing_.dispatching < 0) {
     end(kExitError, 0, "kfunc scx_bpf_dsq_insert called from an operation that does not allow it");
     return false;
   }
-  if (buffer_.size() >= batch_) {
+  if (doing_.buffer.size() >= batch_) {
     end(kExitError, 0, "dispatch buffer overflow", &task);
     return false;
   }
-  buffer_.push_back({&task, ext.qseq, dsq, flags});
+  doing_.buffer.push_back({&task, ext.qseq, dsq, flags});
   return true;
 }
 
@@ -125,31 +125,34 @@ bool Ext::dsq_insert_vtime(Task& task, uint64_t dsq, uint64_t slice, uint64_t vt
 
 void Ext::flush() {
   // What is not, or no longer, or anew in the policy's hands is dropped without a word.
-  for (size_t i = 0; i < buffer_.size(); ++i) {
-    const Dispatch one = buffer_[i];
-    ++dispatched_;
-    if (!holds(*one.task) || one.task->ext.qseq != one.qseq) continue;
-    Dsq& dsq = resolve(one.dsq, dispatching_, *one.task);
+  for (size_t i = 0; i < doing_.buffer.size(); ++i) {
+    const Dispatch one = doing_.buffer[i];
+    ++doing_.dispatched;
+    const auto theirs = [&] { return !holds(*one.task) || one.task->ext.qseq != one.qseq; };
+    kernel_->acquire(one.task->cpu);
+    if (theirs()) continue;
+    Dsq& dsq = resolve(one.dsq, doing_.dispatching, *one.task);
+    if (dsq.cpu >= 0 && kernel_->acquire(dsq.cpu) && theirs()) continue;
     if (dsq.cpu >= 0)
       to_local(dsq.cpu, *one.task, one.flags);
     else
       to_dsq(dsq, *one.task, one.flags);
   }
-  buffer_.clear();
+  doing_.buffer.clear();
 }
 
-uint32_t Ext::dispatch_nr_slots() const { return uint32_t(batch_ - buffer_.size()); }
+uint32_t Ext::dispatch_nr_slots() const { return uint32_t(batch_ - doing_.buffer.size()); }
 
 void Ext::dispatch_cancel() {
-  if (buffer_.empty())
+  if (doing_.buffer.empty())
     end(kExitError, 0, "dispatch buffer underflow");
   else
-    buffer_.pop_back();
+    doing_.buffer.pop_back();
 }
 
 bool Ext::dsq_move_to_local(uint64_t id) {
   if (exit_) return false;
-  if (dispatching_ < 0) {
+  if (doing_.dispatching < 0) {
     end(kExitError, 0,
         "kfunc scx_bpf_dsq_move_to_local called from an operation that does not allow it");
     return false;
@@ -160,8 +163,8 @@ bool Ext::dsq_move_to_local(uint64_t id) {
     end(kExitError, 0, fmt::format("invalid DSQ ID {:#018x}", id));
     return false;
   }
-  if (!consume(kernel_->cpu(dispatching_), *dsq)) return false;
-  ++dispatched_;
+  if (!consume(kernel_->cpu(doing_.dispatching), *dsq)) return false;
+  ++doing_.dispatched;
   return true;
 }
 
@@ -173,10 +176,12 @@ bool Ext::dsq_move(DsqIterator& from, Task& task, uint64_t id, uint64_t flags, b
     end(kExitError, 0, fmt::format("invalid enq_flags {:#x}", flags), &task);
     return false;
   }
+  kernel_->acquire(task.cpu);
   // It left, or left and came back after the iteration began.
   if (task.ext.dsq != from.dsq || task.ext.seq > from.seq) return false;
-  Dsq& dsq = resolve(id, dispatching_ >= 0 ? dispatching_ : kernel_->here(), task);
+  Dsq& dsq = resolve(id, doing_.dispatching >= 0 ? doing_.dispatching : kernel_->here(), task);
   if (exit_) return false;
+  if (dsq.cpu >= 0 && kernel_->acquire(dsq.cpu) && task.ext.dsq != from.dsq) return false;
   task.ext.put = calling();
   if (dsq.cpu >= 0 && task.cpu != dsq.cpu && !may_run_on(task, dsq.cpu)) {
     to_local(dsq.cpu, task, flags);  // says what is wrong
@@ -191,7 +196,7 @@ bool Ext::dsq_move(DsqIterator& from, Task& task, uint64_t id, uint64_t flags, b
     to_local(dsq.cpu, task, flags);
   else
     to_dsq(dsq, task, flags | (ordered ? kEnqOrdered : 0));
-  ++dispatched_;
+  ++doing_.dispatched;
   return true;
 }
 
@@ -236,7 +241,8 @@ Task* Ext::dsq_peek(uint64_t id) {
     return nullptr;
   }
   dsq->peeked_at = kernel_->local_now();
-  if (dispatching_ >= 0 && !peeked_.insert(id).second) evidence_.peeked_twice = calling();
+  if (doing_.dispatching >= 0 && !doing_.peeked.insert(id).second)
+    evidence_.peeked_twice = calling();
   return dsq->head;
 }
 
@@ -251,7 +257,7 @@ const IdleMasks* Ext::idle_masks() {
 }
 
 int Ext::claimed(int cpu) {
-  if (cpu >= 0) claimed_.add(cpu);
+  if (cpu >= 0) doing_.claimed.add(cpu);
   return cpu;
 }
 
@@ -310,14 +316,18 @@ void Ext::kick_cpu(int id, uint64_t flags) {
   if ((flags & kKickIdle) && (flags & (kKickPreempt | kKickWait)))
     return end(kExitError, 0, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE");
   Cpu& cpu = kernel_->cpu(id);
-  if ((flags & kKickIdle) && !claimed_.has(id)) {
+  if ((flags & kKickIdle) && !doing_.claimed.has(id)) {
     ++evidence_.idle_kicks;
     evidence_.idle_kicks_heard += !cpu.curr;
     evidence_.idle_kick_at = calling();
   }
   if ((flags & kKickIdle) && cpu.curr) return;
-  if ((flags & kKickPreempt) && cpu.curr && op_task_ && op_ == Op::enqueue)
-    note_cut_short(*cpu.curr, *op_task_);
+  if ((flags & kKickPreempt) && cpu.curr && doing_.task && doing_.op == Op::enqueue)
+    note_cut_short(*cpu.curr, *doing_.task);
+  kernel_->tell(nullptr, "kicks CPU {}{}", id,
+                flags & kKickPreempt ? ", to preempt"
+                : flags & kKickIdle  ? ", if idle"
+                                     : "");
   const KernelCosts& costs = kernel_->costs();
   const double delay = costs.ipi_ns + (cpu.curr ? 0 : costs.idle_exit_ns);
   kernel_->after(Time(delay * (0.9 + 0.2 * kernel_->random().unit())), Event::Kind::kick, id,
@@ -342,7 +352,7 @@ void Ext::start_timer(uint64_t which, Time after) {
 
 void Ext::timer(int, uint64_t which) {
   const auto found = timers_.find(which);
-  if (exit_ || found == timers_.end() || found->second != kernel_->now()) return;
+  if (exit_ || found == timers_.end() || found->second > kernel_->now()) return;
   timers_.erase(found);
   evidence_.timer_at = kernel_->now();
   call(Op::timer, nullptr, [&] { policy_.timer(which); });

@@ -220,6 +220,11 @@ void Ext::watchdog() {
   kernel_->after(timeout / 2, Event::Kind::watchdog);
 }
 
+std::string Ext::queue_name(const Dsq& dsq) const {
+  if (dsq.cpu >= 0) return fmt::format("the local queue of CPU {}", dsq.cpu);
+  return dsq.id == kDsqGlobal ? "the global queue" : fmt::format("queue {:#x}", dsq.id);
+}
+
 std::string Ext::whereabouts(const Task& task) {
   const auto ms = [&](Time since) {
     return (kernel_->now() - std::min(since, kernel_->now())) / kMs;
@@ -231,11 +236,10 @@ std::string Ext::whereabouts(const Task& task) {
   if (!dsq) return "it is on no queue";
   if (dsq->cpu >= 0) {
     const Task* runs = kernel_->cpu(dsq->cpu).curr;
-    return fmt::format("it waits in the local queue of CPU {}{}", dsq->cpu,
+    return fmt::format("it waits in {}{}", queue_name(*dsq),
                        runs ? ", which runs " + label(*runs) : "");
   }
-  const std::string which =
-      dsq->id == kDsqGlobal ? "the global queue" : fmt::format("queue {:#x}", dsq->id);
+  const std::string which = queue_name(*dsq);
   if (!dsq->drained_at)
     return fmt::format("it waits in {}, from which nobody ever took a task", which);
   return fmt::format("it waits in {} with {} others, from which a task was last taken {} ms ago",
@@ -244,7 +248,7 @@ std::string Ext::whereabouts(const Task& task) {
 
 CodePlace Ext::calling() const {
   CodePlace place = policy_.calling();
-  if (op_) place.op = int(*op_);
+  if (doing_.op) place.op = int(*doing_.op);
   return place;
 }
 
@@ -266,8 +270,8 @@ void Ext::end(int kind, int64_t code, const std::string& message, Task* task,
   exit_ = ExitInfo{kind, code, reason_of(kind), message};
   kernel_->stop();
   if (kind < kExitError) return;
-  if (!cause) cause = Cause{.place = op_ ? calling() : CodePlace()};
-  violate(kind == kExitErrorStall ? "stall" : "abort", message, task ? task : op_task_, *cause);
+  if (!cause) cause = Cause{.place = doing_.op ? calling() : CodePlace()};
+  violate(kind == kExitErrorStall ? "stall" : "abort", message, task ? task : doing_.task, *cause);
   violations_.back().exit_kind = kind;
 }
 

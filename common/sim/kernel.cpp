@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sim/fiber.h"
+#include "sim/story.h"
 #include "sim/trace.h"
 
 namespace schedcp::sim {
@@ -13,7 +15,7 @@ constexpr Time kLongest = 60 * kSecond, kLook = 10 * kMs;
 }
 
 Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
-    : setup_(setup), class_(scheduler), random_(setup.seed) {
+    : setup_(setup), class_(scheduler), random_(setup.seed), turns_(~setup.seed) {
   const Topology& topology = *setup.topology;
   cpus_.resize(size_t(topology.size()));
   for (int i = 0; i < topology.size(); ++i) {
@@ -29,8 +31,16 @@ Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
   channels_.resize(setup.workload->places.size());
   started_.resize(setup.workload->programs.size());
   for (size_t i = 0; i < started_.size(); ++i) starts_.push_back(Random::of_starts(setup.seed, i));
-  disturbed_.resize(setup.workload->model.disturbances.size());
-  const auto duration = Time(setup.workload->model.duration_ms * double(kMs));
+  for (const Disturbance& one : setup.workload->model.disturbances)
+    whims_.push_back(Random::of_disturbance(setup.seed, one.what + " " + one.tasks));
+  disturbed_.resize(whims_.size());
+  const auto ns = [](double ms) { return Time(ms * double(kMs)); };
+  const WaitLimits limits = setup.workload->model.limits.value_or(WaitLimits());
+  max_wait_ = ns(limits.wait_ms);
+  max_kthread_wait_ = ns(limits.kernel_thread_wait_ms);
+  max_idle_wait_ = ns(limits.wait_beside_idle_cpu_ms);
+  const Time duration = ns(setup.workload->model.duration_ms);
+  if (setup.interleave) others_ = std::make_unique<Fiber>([this] { go_on_elsewhere(); });
   horizon_ = setup.duration ? setup.duration : duration ? duration : kLongest;
 }
 
@@ -39,6 +49,11 @@ Kernel::~Kernel() = default;
 Task* Kernel::find(int pid) const {
   const auto found = by_pid_.find(pid);
   return found == by_pid_.end() ? nullptr : found->second;
+}
+
+void Kernel::say(const Task* whom, std::string what) {
+  setup_.story->tell(local_now(), here_, whom ? whom->pid : 0,
+                     whom ? label(*whom) + " " + what : std::move(what));
 }
 
 void Kernel::run() {
@@ -61,7 +76,7 @@ void Kernel::run() {
       at(model.start_us ? starts_[i].draw_ns(*model.start_us) : 0, Event::Kind::start, int(i));
   }
   for (size_t i = 0; i < disturbed_.size(); ++i)
-    at(random_.draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
+    at(whims_[i].draw_ns(setup_.workload->model.disturbances[i].every_us), Event::Kind::disturb,
        int(i));
   at(horizon_, Event::Kind::end);
   if (const double drained = setup_.workload->model.drain_ms; drained > 0)
@@ -71,12 +86,16 @@ void Kernel::run() {
     enter(cpu.id);
     schedule(cpu);
   }
+  looping_ = true;
   while (!stopped_ && live_ > 0 && !events_.empty()) {
     const Event event = events_.pop();
-    now_ = event.at;
+    now_ = std::max(now_, event.at);
     if (event.kind == Event::Kind::end) break;
+    if (++totals_.events == setup_.max_events) break;
     handle(event);
+    finish_elsewhere();
   }
+  looping_ = false;
   finish(now_);
 }
 
@@ -126,7 +145,7 @@ void Kernel::handle(const Event& event) {
       arrive(event);
       break;
     case Kind::disturb:
-      enter(int(random_.below(uint64_t(nr_cpus()))));
+      enter(int(whims_[size_t(event.id)].below(uint64_t(nr_cpus()))));
       settle(cpu(here_));
       disturb(event);
       break;
@@ -265,10 +284,16 @@ void Kernel::switch_to(Cpu& it, Task* prev, Task* next) {
   if (!prev && next) class_.idle(it, false, false);
   if (prev && trace()) trace()->ran(it.id, *prev, now_);
   const bool was_idle = !prev;
+  if (prev)
+    tell(prev, "{}",
+         prev->state == Task::State::sleeping ? "sleeps"
+         : prev->state == Task::State::dead   ? "ends"
+                                              : "leaves the CPU");
   it.curr = next;
   if (next && !next->rt) class_.set_next(it, *next);
   if (!next) {
     it.idle_since = now_;
+    tell(nullptr, "idle");
     class_.idle(it, true, false);
   }
   ++totals_.switches;
@@ -287,6 +312,7 @@ void Kernel::began_waiting(Task& task, bool woken) {
 void Kernel::began_running(Cpu& it, Task& task) {
   TaskStats& stats = task.stats;
   const Time from = local_now();
+  tell(&task, "runs");
   if (trace()) trace()->starts(it.id, from);
   ++stats.switches;
   if (task.killed && !(task.flags & kPfExiting)) begin_exit(task);
@@ -348,6 +374,7 @@ void Kernel::arm_tick(Cpu& it) {
 
 void Kernel::migrate_queued(Task& task, int to) {
   const int home = here_;
+  acquire(to);
   class_.dequeue(cpu(task.cpu), task, {.migrating = true});
   task.cpu = to;
   task.must_move = false;
@@ -379,18 +406,18 @@ void Kernel::look_for_idle_waits() {
 }
 
 void Kernel::look_for_long_waits() {
-  if (!setup_.max_wait || stopped_) return;
+  if (stopped_ || (!max_wait_ && !max_kthread_wait_ && !max_idle_wait_)) return;
   for (const auto& task : tasks_) {
     if (task->state != Task::State::runnable || task->rt || runs(*task)) continue;
     // Others come and go there, for a moment each: it is no single stretch of idleness.
     int& looks = task->stats.beside_idle;
     looks = any_idle(task->usable()) ? looks + 1 : 0;
-    if (Time(looks) * kLook > setup_.max_idle_wait)
+    if (max_idle_wait_ && Time(looks) * kLook > max_idle_wait_)
       return class_.waits_too_long(*task, Time(looks) * kLook, true);
     const Time since = task->stats.waiting_since;
     const bool bound = (task->flags & kPfKthread) && task->allowed_count == 1;
-    const Time most = bound ? setup_.max_kthread_wait : setup_.max_wait;
-    if (since < now_ && now_ - since > most)
+    const Time most = bound && max_kthread_wait_ ? max_kthread_wait_ : max_wait_;
+    if (most && since < now_ && now_ - since > most)
       return class_.waits_too_long(*task, now_ - since, false);
   }
 }

@@ -5,9 +5,12 @@
 // after it.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "sim/program.h"
@@ -18,6 +21,8 @@
 
 namespace schedcp::sim {
 
+class Fiber;
+class Story;
 class Trace;
 
 struct Cpu {
@@ -47,16 +52,16 @@ struct Setup {
   uint64_t seed = 1;
   Time duration = 0;  ///< 0: the workload's
   Trace* trace = nullptr;
+  Story* story = nullptr;
   uint64_t max_instructions = 0;  ///< of the policy; 0: as many as it takes
-  /// A run ends when a task waits for longer; 0: as long as it takes. The second is for kernel
-  /// threads bound to their CPU, the third for waits beside an idle CPU.
-  Time max_wait = 0, max_kthread_wait = 0, max_idle_wait = 0;
+  uint64_t max_events = 0;        ///< likewise
+  bool interleave = false;        ///< callbacks of several CPUs at once
 };
 
 /// Figures of a whole run.
 struct Totals {
   Times wakeup, runqueue;
-  uint64_t switches = 0, migrations = 0, rounds = 0, finished = 0, wakeups = 0;
+  uint64_t switches = 0, migrations = 0, rounds = 0, finished = 0, wakeups = 0, events = 0;
   Time last_end = 0;
   /// The longest a task was seen to wait while a CPU that it may use was idle.
   Time idle_wait = 0;
@@ -85,6 +90,12 @@ class Kernel {
   const Setup& setup() const { return setup_; }
   Random& random() { return random_; }
   Trace* trace() { return setup_.trace; }
+  bool telling() const { return setup_.story != nullptr; }
+  /// For the story, if one is told: something happened here, to `whom` unless it is null.
+  template <class... Args>
+  void tell(const Task* whom, fmt::format_string<Args...> what, const Args&... args) {
+    if (setup_.story) say(whom, fmt::vformat(what, fmt::make_format_args(args...)));
+  }
   const std::vector<std::unique_ptr<Task>>& tasks() const { return tasks_; }
   Task* find(int pid) const;
   const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
@@ -110,6 +121,16 @@ class Kernel {
 
   bool any_idle(const CpuSet& among) const;
 
+  /// Whether the callback that is running may be held up here, and chance will have it.
+  bool may_pause();
+  /// It is held up: what is due on other CPUs happens first, but for what needs a run queue that it
+  /// has locked, or `task` (null: none).
+  void pause(const CpuSet& locked, const Task* task);
+  /// Before a run queue, or a task, is touched that a callback which is held up may have locked;
+  /// true if that had to be waited for, and things may have changed.
+  bool acquire(int cpu);
+  bool acquire(const Task& task);
+
   const Totals& totals() const { return totals_; }
   const std::vector<Cpu>& all_cpus() const { return cpus_; }
   Time end_time() const { return now_; }
@@ -122,6 +143,7 @@ class Kernel {
     Task* owner = nullptr;
   };
   // kernel.cpp
+  void say(const Task* whom, std::string what);
   void handle(const Event& event);
   void schedule(Cpu& cpu);
   void switch_to(Cpu& cpu, Task* prev, Task* next);
@@ -135,6 +157,13 @@ class Kernel {
   void begin_wait(Cpu& cpu);
   void began_waiting(Task& task, bool woken);
   void began_running(Cpu& cpu, Task& task);
+
+  // interleave.cpp
+  void go_on_elsewhere();
+  bool must_wait(const Event& event) const;
+  void resumed();
+  void finish_elsewhere();
+  bool wait_until_resumed();
 
   // tasks.cpp
   Task& create(const Program& program, int instance, Task* parent);
@@ -158,8 +187,8 @@ class Kernel {
   template <class Apply>
   void change(Task& task, Apply&& apply);
   void disturb(const Event& event);
-  void disturb_one(const std::string& what, Task& victim);
-  void start_hog();
+  void disturb_one(const std::string& what, Task& victim, Random& random);
+  void start_hog(Random& random);
   void move_to(Task& task, Group& group);
   void remove_group();
   void drain();
@@ -177,13 +206,26 @@ class Kernel {
   std::unique_ptr<Program> hog_;
   std::unique_ptr<TaskModel> hog_model_;
   std::vector<int64_t> started_, disturbed_;
-  std::vector<Random> starts_;
+  std::vector<Random> starts_, whims_;  ///< of task models, of disturbances
   Totals totals_;
   Time now_ = 0, horizon_ = kNever;
+  Time max_wait_ = 0, max_kthread_wait_ = 0, max_idle_wait_ = 0;  ///< 0: as long as it takes
   int here_ = 0;
   int next_pid_ = 100;
   int64_t live_ = 0;  ///< foreground tasks that are to end, and starts still to come
-  bool stopped_ = false, draining_ = false;
+  bool stopped_ = false, draining_ = false, looping_ = false;
+
+  /// A callback that is held up.
+  struct Pause {
+    int cpu;        ///< where it is
+    CpuSet locked;  ///< run queues
+    const Task* task;
+    Time until;
+  };
+  std::optional<Pause> paused_;
+  std::unique_ptr<Fiber> others_;  ///< where the others go on meanwhile; null: they do not
+  std::vector<Event> put_off_;     ///< until it goes on
+  Random turns_;                   ///< who is held up, and for how long
 };
 
 }  // namespace schedcp::sim

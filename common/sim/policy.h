@@ -3,6 +3,7 @@
 // bpf_policy.h; tests write their own in C++.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +91,8 @@ class Policy {
   virtual int cgroup_prep_move(Task&, Group& /*from*/, Group& /*to*/) { return 0; }
   virtual void cgroup_move(Task&, Group& /*from*/, Group& /*to*/) {}
   virtual void timer(uint64_t /*which*/) {}
+  /// In the middle of a callback, others are made in `meanwhile`; then the first goes on.
+  virtual void elsewhere(const std::function<void()>& meanwhile) { meanwhile(); }
   /// The task is gone for good.
   virtual void forget(Task&) {}
 

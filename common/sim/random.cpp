@@ -23,6 +23,12 @@ Random Random::of_task(uint64_t seed, size_t program, int64_t instance) {
 
 Random Random::of_starts(uint64_t seed, size_t program) { return Random(~(seed * 31 + program)); }
 
+Random Random::of_disturbance(uint64_t seed, std::string_view what) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : what) hash = (hash ^ uint8_t(c)) * 0x100000001b3;
+  return Random(hash + seed);
+}
+
 uint64_t Random::next() {
   const uint64_t result = std::rotl(state_[1] * 5, 7) * 9, t = state_[1] << 17;
   state_[2] ^= state_[0];

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "doc/simulation.h"
 
@@ -18,6 +19,8 @@ class Random {
   static Random of_task(uint64_t seed, size_t program, int64_t instance);
   /// Of the moments when a model's tasks start.
   static Random of_starts(uint64_t seed, size_t program);
+  /// Of a disturbance: what it does, whatever others there are.
+  static Random of_disturbance(uint64_t seed, std::string_view what);
   uint64_t next();
   /// Less than `n`, which is at least 1.
   uint64_t below(uint64_t n);

@@ -3,6 +3,7 @@
 // sched_ext with a policy (ext.h).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,8 @@ class SchedClass {
   virtual void moved(Task&, Group& /*from*/, Group& /*to*/) {}
   /// A CPU waits until another has scheduled, which waits, perhaps through others, for the first.
   virtual void waits_in_circle(int /*cpu*/, int /*other*/) {}
+  /// In the middle of a call, other calls are made in `meanwhile`; then the first goes on.
+  virtual void elsewhere(const std::function<void()>& meanwhile) { meanwhile(); }
   virtual void timer(int /*id*/, uint64_t /*argument*/) {}
   virtual void kick(Cpu&, uint64_t /*flags*/) {}
   virtual void watchdog() {}

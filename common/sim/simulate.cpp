@@ -134,7 +134,11 @@ SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup&
   if (run.decisions && policy.instructions())
     run.instructions_per_decision = double(policy.instructions()) / double(run.decisions);
   ext.unload();
-  if (evidence) *evidence = ext.evidence();
+  if (evidence) {
+    *evidence = ext.evidence();
+    evidence->instructions = policy.instructions();
+    evidence->events = kernel.totals().events;
+  }
   run.violations = ext.violations();
   run.events = ext.events();
   if (!run.violations.empty()) {

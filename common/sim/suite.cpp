@@ -47,24 +47,19 @@ class Checker {
   CheckedSim check();
 
  private:
-  struct Plan {
-    WorkloadModel workload;
-    int cpus;
-    uint64_t seed;
-  };
-  std::vector<Plan> plans() const;
+  std::vector<Scenario> plans() const;
+  Scenario plan(WorkloadModel workload, int cpus, uint64_t seed, bool interleave = false) const;
   /// False: enough is known.
-  bool run(const Plan& plan);
-  SimulatedRun simulate(const Plan& plan, const KernelFacts& facts, Evidence& evidence) const;
-  void note(const Plan& plan, const Evidence& evidence);
-  bool judge_shares(const Plan& plan, const SimulatedRun& run, const Evidence& evidence);
+  bool run(const Scenario& plan);
+  void note(const Scenario& plan, const Evidence& evidence);
+  bool judge_shares(const Scenario& plan, const SimulatedRun& run, const Evidence& evidence);
   void conclude();
-  void violated(const Plan& plan, const Violation& violation, const Cause& cause);
-  std::string rule_of(const Plan& plan, const Violation& violation, const Cause& cause) const;
-  bool lacks_cpus_queue(const Plan& plan, const Violation& violation) const;
+  void violated(const Scenario& plan, const Trial& trial);
+  std::string rule_of(const Scenario& plan, const Violation& violation, const Cause& cause) const;
+  bool lacks_cpus_queue(const Scenario& plan, const Violation& violation) const;
   void add(const std::string& rule, const char* severity, const std::string& message,
            const CodePlace& place);
-  static std::string name_of(const Plan& plan);
+  static std::string name_of(const Scenario& plan);
 
   SimLimits limits_;
   Subject subject_;
@@ -82,47 +77,37 @@ constexpr Time kMuchBack = 10 * kMs;
 /// Shares so many times more or less than is due are wrong.
 constexpr double kSharesOff = 2;
 
-std::string Checker::name_of(const Plan& plan) {
-  return fmt::format("{} on {} CPU{}", plan.workload.name, plan.cpus, plan.cpus == 1 ? "" : "s");
+std::string Checker::name_of(const Scenario& plan) {
+  return fmt::format("{} on {} CPU{}", plan.workload.name, plan.machine.cpus,
+                     plan.machine.cpus == 1 ? "" : "s");
 }
 
-std::vector<Checker::Plan> Checker::plans() const {
+Scenario Checker::plan(WorkloadModel workload, int cpus, uint64_t seed, bool interleave) const {
+  Scenario plan{std::move(workload), {}, seed, interleave};
+  plan.machine.name = "check";
+  plan.machine.cpus = cpus;
+  plan.workload.limits =
+      WaitLimits{limits_.starved_ms, limits_.kthread_wait_ms, limits_.idle_wait_ms};
+  return plan;
+}
+
+std::vector<Scenario> Checker::plans() const {
   const uint32_t own = subject_.object->ops().timeout_ms;
   const double timeout_ms = own && own < 30000 ? own : 30000;
   // Time to become what is starved, and for the watchdog to see it, up to a limit.
   const double long_ms = std::min(2.2 * timeout_ms + 3000, 2 * limits_.starved_ms + 4000);
-  std::vector<Plan> plans;
+  std::vector<Scenario> plans;
   for (const int cpus : limits_.cpus)
-    plans.push_back({checking_mix(cpus, 260), cpus, limits_.seed});
+    plans.push_back(plan(checking_mix(cpus, 260), cpus, limits_.seed));
   // What is written for some number of CPUs shows at once.
-  plans.push_back({checking_mix(limits_.many_cpus, 30), limits_.many_cpus, limits_.seed});
+  plans.push_back(plan(checking_mix(limits_.many_cpus, 30), limits_.many_cpus, limits_.seed));
   for (const int cpus : limits_.cpus)
-    plans.push_back({checking_hogs(cpus, long_ms), cpus, limits_.seed});
-  plans.push_back({checking_late(long_ms), 1, limits_.seed});
-  for (const int cpus : {1, 4}) plans.push_back({checking_shares(cpus), cpus, limits_.seed});
+    plans.push_back(plan(checking_hogs(cpus, long_ms), cpus, limits_.seed));
+  plans.push_back(plan(checking_late(long_ms), 1, limits_.seed));
+  for (const int cpus : {1, 4}) plans.push_back(plan(checking_shares(cpus), cpus, limits_.seed));
   for (const int cpus : limits_.cpus)
-    plans.push_back({checking_mix(cpus, 130), cpus, limits_.seed + 1});
+    plans.push_back(plan(checking_mix(cpus, 130), cpus, limits_.seed + 1, cpus > 1));
   return plans;
-}
-
-SimulatedRun Checker::simulate(const Plan& plan, const KernelFacts& facts,
-                               Evidence& evidence) const {
-  MachineModel machine;
-  machine.name = "check";
-  machine.cpus = plan.cpus;
-  const Topology topology = topology_of(machine);
-  const auto workload = prepare(plan.workload, plan.cpus);
-  const auto ns = [](double ms) { return Time(ms * double(kMs)); };
-  Setup setup;
-  setup.topology = &topology;
-  setup.machine = &machine;
-  setup.workload = workload.get();
-  setup.seed = plan.seed;
-  setup.max_instructions = left_;
-  setup.max_wait = ns(limits_.starved_ms);
-  setup.max_kthread_wait = ns(limits_.kthread_wait_ms);
-  setup.max_idle_wait = ns(limits_.idle_wait_ms);
-  return sim::simulate(subject_, facts, setup, true, &evidence);
 }
 
 void Checker::add(const std::string& rule, const char* severity, const std::string& message,
@@ -138,18 +123,25 @@ void Checker::add(const std::string& rule, const char* severity, const std::stri
   if (const Rule* known = find_rule(rule)) finding.mend = known->mend;
 }
 
-bool Checker::lacks_cpus_queue(const Plan& plan, const Violation& violation) const {
+bool Checker::lacks_cpus_queue(const Scenario& plan, const Violation& violation) const {
   // The number of a CPU that a smaller machine, on which all went well, does not have.
   const size_t at = violation.message.find(" 0x");
   if (at == std::string::npos || result_.runs.size() < 2) return false;
   const uint64_t id = std::strtoull(violation.message.c_str() + at, nullptr, 16);
   const auto most = std::max_element(limits_.cpus.begin(), limits_.cpus.end());
-  return plan.cpus > *most && id >= uint64_t(*most) && id < uint64_t(plan.cpus);
+  return plan.machine.cpus > *most && id >= uint64_t(*most) && id < uint64_t(plan.machine.cpus);
 }
 
-std::string Checker::rule_of(const Plan& plan, const Violation& violation,
+std::string Checker::rule_of(const Scenario& plan, const Violation& violation,
                              const Cause& cause) const {
   if (violation.exit_kind == kExitErrorBpf) return "SCX050";
+  // What does not fail when one callback comes after the other, fails by a race.
+  if (plan.interleave) {
+    Scenario in_turn = plan;
+    in_turn.interleave = false;
+    const Trial trial = simulate(subject_, facts_, in_turn, {.max_instructions = left_});
+    if (trial.run.violations.empty() && trial.run.unmodelled.empty()) return "SCX062";
+  }
   const std::string_view known_cause = cause.rule;
   if (known_cause == "sim")
     for (const Words& known : kWords)
@@ -157,36 +149,43 @@ std::string Checker::rule_of(const Plan& plan, const Violation& violation,
         return lacks_cpus_queue(plan, violation) ? "SCX045" : known.rule;
   if (known_cause != "SCX028") return cause.rule;
   // Counted twice only where dequeue tells of dispatch too.
-  Evidence before;
-  const bool fine = simulate(plan, KernelFacts("7.0"), before).violations.empty();
+  const bool fine = simulate(subject_, KernelFacts("7.0"), plan, {.max_instructions = left_})
+                        .run.violations.empty();
   return fine && facts_.at_least(7, 1) ? "SCX028" : "SCX027";
 }
 
-void Checker::violated(const Plan& plan, const Violation& violation, const Cause& cause) {
-  add(rule_of(plan, violation, cause), "error",
-      fmt::format("{} ({}, after {:.0f} ms)", violation.message, name_of(plan), violation.at_ms),
-      cause.place);
+void Checker::violated(const Scenario& plan, const Trial& trial) {
+  const std::string rule =
+      rule_of(plan, trial.run.violations[0], trial.evidence.cause.value_or(Cause()));
+  Shrunk smallest{plan, trial, {}};
+  if (limits_.shrinking) smallest = shrink(subject_, facts_, plan, trial, limits_.shrinking);
+  const Violation& violation = smallest.trial.run.violations[0];
+  add(rule, "error",
+      fmt::format("{} ({}, after {:.0f} ms)", violation.message, name_of(smallest.scenario),
+                  violation.at_ms),
+      smallest.trial.evidence.cause.value_or(Cause()).place);
+  result_.findings.back().events = std::move(smallest.events);
+  result_.failing = std::move(smallest.scenario);
 }
 
-bool Checker::run(const Plan& plan) {
+bool Checker::run(const Scenario& plan) {
   result_.names.push_back(name_of(plan));
-  Evidence evidence;
-  const SimulatedRun& run = result_.runs.emplace_back(simulate(plan, facts_, evidence));
-  const auto used = uint64_t(run.instructions_per_decision.value_or(0) * double(run.decisions));
-  left_ -= std::min(left_, used);
-  if (!run.violations.empty()) {
-    violated(plan, run.violations[0], evidence.cause.value_or(Cause()));
+  Trial trial = simulate(subject_, facts_, plan, {.max_instructions = left_});
+  left_ -= std::min(left_, trial.evidence.instructions);
+  result_.runs.push_back(trial.run);
+  if (!trial.run.violations.empty()) {
+    violated(plan, trial);
     return false;
   }
-  if (run.outcome == "unknown") {
-    result_.unmodelled = run.unmodelled;
+  if (trial.run.outcome == "unknown") {
+    result_.unmodelled = trial.run.unmodelled;
     return false;
   }
-  note(plan, evidence);
-  return plan.workload.name != "shares" || judge_shares(plan, run, evidence);
+  note(plan, trial.evidence);
+  return plan.workload.name != "shares" || judge_shares(plan, trial.run, trial.evidence);
 }
 
-void Checker::note(const Plan& plan, const Evidence& evidence) {
+void Checker::note(const Scenario& plan, const Evidence& evidence) {
   all_.idle_kicks += evidence.idle_kicks;
   all_.idle_kicks_heard += evidence.idle_kicks_heard;
   if (evidence.idle_kicks) all_.idle_kick_at = evidence.idle_kick_at;
@@ -208,7 +207,8 @@ void Checker::note(const Plan& plan, const Evidence& evidence) {
   }
 }
 
-bool Checker::judge_shares(const Plan& plan, const SimulatedRun& run, const Evidence& evidence) {
+bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
+                           const Evidence& evidence) {
   // Only who charges dsq_vtime for time used, and orders by it, means to give shares.
   size_t samples = 0, moved = 0;
   uint64_t fell = 0;
@@ -266,7 +266,7 @@ CheckedSim Checker::check() {
   if (const auto at = subject_.object->ops().callbacks.find("running");
       at != subject_.object->ops().callbacks.end())
     running_ = {int(at->second), 0, int(Op::running)};
-  for (const Plan& plan : plans()) {
+  for (const Scenario& plan : plans()) {
     if (!run(plan)) break;
     if (left_ > 0) continue;
     result_.complete = false;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "doc/policy.h"
-#include "sim/simulate.h"
+#include "sim/shrink.h"
 
 namespace schedcp {
 
@@ -22,14 +22,17 @@ struct SimLimits {
   double kthread_wait_ms = 2000;
   /// A task that waits for so long while a CPU it may use is idle.
   double idle_wait_ms = 150;
+  /// The effort to make a run that fails small, see sim::shrink; 0: none.
+  uint64_t shrinking = 20'000'000;
 };
 
 struct CheckedSim {
   std::vector<Finding> findings;  ///< most severe first; the rule is "sim" where none has a number
   std::vector<SimulatedRun> runs;
-  std::vector<std::string> names;       ///< of the runs: workload and CPUs
-  std::vector<std::string> unmodelled;  ///< if any was reached, nobody knows
-  bool complete = true;                 ///< every run was made to its end
+  std::vector<std::string> names;        ///< of the runs: workload and CPUs
+  std::vector<std::string> unmodelled;   ///< if any was reached, nobody knows
+  bool complete = true;                  ///< every run was made to its end
+  std::optional<sim::Scenario> failing;  ///< the smallest that shows the first finding
   /// "passed", "failed" or "unknown".
   std::string outcome() const;
 };

@@ -57,6 +57,7 @@ bool Kernel::start(const Program& program, int instance, Task* parent) {
     return false;
   }
   if (parent) ++parent->live_children;
+  if (telling()) tell(&task, "{}", parent ? "is forked by " + label(*parent) : "starts");
   enter_step(task);
   place(task, kWakeFork, {.initial = true});
   return true;
@@ -100,6 +101,7 @@ void Kernel::place(Task& task, uint64_t wake_flags, Move move) {
     to = task.usable().first();
   }
   if (!task.may_use(to)) to = task.usable().next_round(before - 1);
+  acquire(to);
   move.migrated = move.wakeup && to != before;
   task.cpu = to;
   task.on_rq = true;
@@ -117,11 +119,13 @@ void Kernel::place(Task& task, uint64_t wake_flags, Move move) {
 }
 
 void Kernel::wake(Task& task, bool sync) {
+  acquire(task);
   if (task.state != Task::State::sleeping) return;
   ++task.wake_generation;
   ++task.stats.wakeups;
   ++totals_.wakeups;
   spend(costs().wake_ns);
+  tell(&task, "wakes");
   place(task, kWakeTtwu | (sync ? uint64_t{kWakeSync} : 0), {.wakeup = true});
 }
 

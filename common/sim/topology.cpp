@@ -34,6 +34,18 @@ CpuSet parse_cpus(const std::string& text, int cpus) {
   return set;
 }
 
+std::string text_of(const CpuSet& cpus) {
+  std::string text;
+  for (int first = cpus.first(); first >= 0;) {
+    int last = first;
+    while (cpus.has(last + 1)) ++last;
+    if (!text.empty()) text += ",";
+    text += std::to_string(first) + (last > first ? "-" + std::to_string(last) : "");
+    first = cpus.next(last + 1);
+  }
+  return text;
+}
+
 Topology topology_of(const MachineModel& machine) {
   const auto refuse = [](const std::string& why) { throw usage_error("machine: " + why); };
   const int64_t n = machine.cpus, threads = machine.threads_per_core;

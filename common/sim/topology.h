@@ -31,6 +31,7 @@ Topology topology_of(const MachineModel& machine);
 
 /// "0-3,8" as a set; throws usage_error unless all are below `cpus`.
 CpuSet parse_cpus(const std::string& text, int cpus);
+std::string text_of(const CpuSet& cpus);
 
 /// The machine this runs on, as /sys tells.
 MachineModel host_machine();

@@ -113,8 +113,8 @@ TEST_CASE("a drain ends all but background tasks; what waits on is stranded") {
   const SimulatedRun done = run(fine, world);
   CHECK(done.outcome == "done");
   CHECK(done.simulated_ms < 102);
-  world.ready().max_wait = 5 * kSecond;
-  world.setup.max_idle_wait = 50 * kMs;
+  world.load.limits = WaitLimits{.wait_ms = 5000, .wait_beside_idle_cpu_ms = 50};
+  world.ready();
   Forgetful forgetful;
   const KernelFacts facts(kDefaultKernel);
   const SimulatedRun failed = simulate(forgetful, facts, world.setup, true);

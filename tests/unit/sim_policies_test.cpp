@@ -2,46 +2,15 @@
 // Compiled policies in the simulator: those of the library, and bad ones that it must see through.
 #include <doctest/doctest.h>
 
-#include "base/process.h"
 #include "base/text.h"
 #include "sim/suite.h"
+#include "sim_compiled.h"
 #include "sim_world.h"
 
 using namespace schedcp;
 using namespace schedcp::sim;
 
 namespace {
-
-const fs::path kSource = SCHEDCP_SOURCE_DIR;
-
-PolicyObject compiled(const fs::path& source) {
-  const TempDir dir;
-  const fs::path object = dir.path() / "policy.o";
-  Spawn spawn;
-  spawn.argv = {find_program("clang-19") ? "clang-19" : "clang",
-                "-g",
-                "-O2",
-                "-target",
-                "bpf",
-                "-mcpu=v3",
-                "-I" + (kSource / "bpf/include").string(),
-                "-c",
-                source.string(),
-                "-o",
-                object.string()};
-  const RunResult result = schedcp::run(spawn);
-  INFO(result.err);
-  REQUIRE(result.exit.ok());
-  return PolicyObject(read_file(object), source.filename().string());
-}
-
-PolicyObject policy(const std::string& name) {
-  return compiled(kSource / "policies" / name / (name + ".bpf.c"));
-}
-
-PolicyObject bad(const std::string& name) {
-  return compiled(kSource / "tests/corpus/bad" / (name + ".bpf.c"));
-}
 
 SimulatedRun simulated(const PolicyObject& object, World& world,
                        const std::vector<LengthHint>& hints = {}) {

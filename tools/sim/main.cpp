@@ -22,6 +22,11 @@ int main(int argc, char** argv) {
   program.option("-n,--runs", options.runs, "N",
                  "So many runs, each with a seed of its own, the first with --seed's.");
   program.option("--kernel", options.kernel, "RELEASE", "The kernel whose rules are applied.");
+  program.flag("--interleave", options.interleave,
+               "Let callbacks of several CPUs be under way at once, by chance.");
+  program.option("--shrink", options.shrink, "DIR",
+                 "Make the first run that fails as small as can be, and write its workload and "
+                 "machine there.");
   program.flag("--tasks", options.tasks, "Tell of every task, too.");
   program.option("--trace", options.trace, "FILE",
                  "Write what ran where in the first run, for Perfetto.");

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "sim/shrink.h"
 
 namespace schedcp {
 namespace {
@@ -50,13 +51,15 @@ struct Scene {
   std::unique_ptr<const sim::Workload> workload;
   KernelFacts facts;
   sim::Time duration = 0;
+  bool interleave;
 
   explicit Scene(const SimOptions& options)
       : machine(sim::load_machine(options.machine)),
         topology(sim::topology_of(machine)),
         workload(sim::prepare(sim::load_workload(options.workload), topology.size())),
         facts(options.kernel),
-        duration(options.duration ? sim::Time(options.duration->count()) : 0) {}
+        duration(options.duration ? sim::Time(options.duration->count()) : 0),
+        interleave(options.interleave) {}
   sim::Setup setup(uint64_t seed, sim::Trace* trace) const {
     sim::Setup setup;
     setup.topology = &topology;
@@ -64,10 +67,38 @@ struct Scene {
     setup.workload = workload.get();
     setup.seed = seed;
     setup.duration = duration;
+    setup.interleave = interleave;
     setup.trace = trace;
     return setup;
   }
 };
+
+/// How much may be simulated to make a failing run small: a few seconds.
+constexpr uint64_t kShrinking = 500'000'000;
+
+sim::Subject subject_of(const Subject& subject) {
+  return {&subject.object, subject.candidate.knobs, subject.candidate.hints,
+          uint32_t(subject.candidate.timeout_ms.value_or(0))};
+}
+
+/// Makes a run that failed once more, to tell what led to it; a smaller one if that is wanted.
+void explain(Simulation& one, const Subject& subject, const Scene& scene,
+             const SimOptions& options) {
+  sim::Scenario scenario{scene.workload->model, scene.machine, uint64_t(one.seed),
+                         scene.interleave};
+  if (scene.duration) scenario.workload.duration_ms = double(scene.duration) / double(sim::kMs);
+  const auto what = subject_of(subject);
+  const auto failing = sim::simulate(what, scene.facts, scenario);
+  const uint64_t work = options.shrink.empty() ? 0 : kShrinking;
+  sim::Shrunk shrunk = sim::shrink(what, scene.facts, scenario, failing, work);
+  one.policy.violations[0].events = std::move(shrunk.events);
+  if (options.shrink.empty()) return;
+  const auto& tasks = shrunk.trial.run.tasks;
+  one.notes.push_back(
+      fmt::format("a smaller run fails so, too, with {} tasks on {} CPUs, after {:.0f} ms: {}",
+                  tasks.size(), shrunk.scenario.machine.cpus, shrunk.trial.run.simulated_ms,
+                  sim::keep(sim::to_documents(shrunk.scenario), options.shrink)));
+}
 
 void compare(Simulation& one) {
   if (one.policy.outcome == "failed" || one.policy.outcome == "unknown") return;
@@ -110,12 +141,11 @@ std::vector<Simulation> simulate_all(const Subjects& subjects, const SimOptions&
       baselines[run] = sim::simulate_default(setup, options.tasks);
       return;
     }
-    const Subject& subject = *order[who - 1];
-    const sim::Subject what{&subject.object, subject.candidate.knobs, subject.candidate.hints,
-                            uint32_t(subject.candidate.timeout_ms.value_or(0))};
-    policies[i - runs] = sim::simulate(what, scene.facts, setup, options.tasks);
+    policies[i - runs] =
+        sim::simulate(subject_of(*order[who - 1]), scene.facts, setup, options.tasks);
   });
   std::vector<Simulation> simulations;
+  bool explained = false;
   for (size_t i = 0; i < policies.size(); ++i) {
     const Candidate& candidate = order[i / runs]->candidate;
     auto one = new_document<Simulation>({&candidate.header});
@@ -128,6 +158,12 @@ std::vector<Simulation> simulate_all(const Subjects& subjects, const SimOptions&
     one.policy = std::move(policies[i]);
     one.baseline = baselines[i % runs];
     compare(one);
+    // Of each policy the first run that fails stands for the others.
+    if (i % runs == 0) explained = false;
+    if (!explained && !one.policy.violations.empty()) {
+      explain(one, *order[i / runs], scene, options);
+      explained = true;
+    }
     simulations.push_back(std::move(one));
   }
   if (!options.trace.empty()) {

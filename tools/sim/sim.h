@@ -20,8 +20,10 @@ struct SimOptions {
   int64_t seed = 1;
   int64_t runs = 1;
   std::string kernel = sim::kDefaultKernel;
+  bool interleave = false;
   bool tasks = false;
   std::string trace;
+  std::string shrink;
 };
 
 /// Throws usage_error for options that cannot be.

@@ -21,7 +21,11 @@ Subjects subjects_named(const std::vector<std::string>& names) {
     candidate.header.id.clear();
     candidate.header.created.clear();
     candidate.policy = policy_named(name);
-    subjects.push_back(subject_of(std::move(candidate)));
+    Subject subject = subject_of(std::move(candidate));
+    // A file may have any name, or a hash for one; the policy has its own.
+    if (auto& policy = subject.candidate.policy; policy.path && !subject.object.ops().name.empty())
+      policy.name = subject.object.ops().name;
+    subjects.push_back(std::move(subject));
   }
   return subjects;
 }

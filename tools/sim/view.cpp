@@ -48,7 +48,8 @@ std::vector<std::string> row(const std::string& name, const std::vector<const Si
   };
   const std::string outcome =
       bad ? (runs.size() > 1 ? fmt::format("{} of {} {}", bad, runs.size(), worst) : worst)
-          : runs[0]->outcome;
+      : runs[0]->outcome == "stopped" ? "time over"
+                                      : runs[0]->outcome;
   return {name,
           time(makespan, 1000),
           shown(throughput, "{:.0f}"),
@@ -70,9 +71,6 @@ std::string view(const std::vector<Simulation>& simulations, bool colour) {
   std::string text = fmt::format("{} on {} ({} CPUs), rules of kernel {}, seed {}\n\n",
                                  printable(first.workload, 60), printable(first.machine, 60),
                                  first.cpus, first.kernel, first.seed);
-  Table table({"scheduler", "makespan", "done/s", "wake p50", "wake p99", "longest wait",
-               "fairness", "switches", "overhead", "insns", "outcome"},
-              colour);
   // Simulations of one policy come one after the other.
   std::vector<std::pair<std::string, std::vector<const SimulatedRun*>>> rows{{"eevdf", {}}};
   std::string reasons;
@@ -86,8 +84,20 @@ std::string view(const std::vector<Simulation>& simulations, bool colour) {
     if (!one.policy.reason.empty() && reasons.size() < 4000)
       reasons += fmt::format("{}, seed {}: {}\n", printable(one.candidate.policy.name, 40),
                              one.seed, printable(one.policy.reason, 400));
+    if (!one.policy.violations.empty())
+      for (const auto& event : one.policy.violations[0].events)
+        reasons += "  " + printable(event, 200) + "\n";
+    for (const auto& note : one.notes) reasons += "  " + printable(note, 1000) + "\n";
   }
-  for (const auto& [name, runs] : rows) table.row(row(printable(name, 40), runs, colour));
+  std::vector<std::vector<std::string>> lines{{"scheduler", "makespan", "done/s", "wake p50",
+                                               "wake p99", "longest wait", "fairness", "switches",
+                                               "overhead", "insns", "outcome"}};
+  for (const auto& [name, runs] : rows) lines.push_back(row(printable(name, 40), runs, colour));
+  // Where nothing comes to an end there is no makespan.
+  if (std::all_of(lines.begin() + 1, lines.end(), [](const auto& line) { return line[1].empty(); }))
+    for (auto& line : lines) line.erase(line.begin() + 1);
+  Table table(lines[0], colour);
+  for (size_t i = 1; i < lines.size(); ++i) table.row(lines[i]);
   text += table.str() + "\n" + reasons;
   for (const Simulation& one : simulations)
     for (const TaskDetail& task : one.policy.tasks)

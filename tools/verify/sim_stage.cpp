@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "sim_stage.h"
 
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/paths.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "sim/suite.h"
@@ -31,10 +35,29 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
   stage.evidence = {{"kernel", most.kernel},        {"runs", checked.names},
                     {"decisions", decisions},       {"longest_wait_ms", longest_ms},
                     {"complete", checked.complete}, {"limits", to_json_value(limits)}};
+  if (checked.failing) stage.evidence["replay"] = sim::to_documents(*checked.failing);
   if (stage.outcome == "failed") stage.reason = sentence_of(stage.findings);
   if (stage.outcome == "unknown")
     stage.reason = "not modelled: " + printable(join(checked.unmodelled, ", "), 200);
   return stage;
+}
+
+void keep_replay(Stage& stage, const Candidate& candidate, const ObjectRef& object) {
+  const auto replay =
+      stage.evidence.is_object() ? stage.evidence.find("replay") : stage.evidence.end();
+  const auto finding = std::find_if(stage.findings.begin(), stage.findings.end(),
+                                    [](const Finding& found) { return found.severity == "error"; });
+  if (replay == stage.evidence.end() || finding == stage.findings.end()) return;
+  auto same = new_document<Candidate>({&candidate.header});
+  same.policy = candidate.policy;
+  same.policy.path = object.path;
+  same.knobs = candidate.knobs;
+  same.hints = candidate.hints;
+  const fs::path directory = state_dir() / "replays" / object.sha256.substr(0, 16);
+  const std::string options = sim::keep(*replay, directory);
+  const fs::path file = directory / "candidate.json";
+  write_file_atomic(file, dump(to_json(same)) + "\n");
+  finding->replay = "schedcp-sim " + options + " < " + file.string();
 }
 
 }  // namespace schedcp

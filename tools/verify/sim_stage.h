@@ -13,4 +13,8 @@ namespace schedcp {
 Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
                 const SimStageLimits& limits);
 
+/// Keeps the smallest run that shows the stage's error in the state directory, as files for
+/// schedcp-sim, and tells the command in the finding.
+void keep_replay(Stage& stage, const Candidate& candidate, const ObjectRef& object);
+
 }  // namespace schedcp

@@ -168,6 +168,7 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
     verdict.stages.push_back(confined_stage(
         "sim", [&] { return sim_stage(*object, source.candidate, options.limits.sim); }));
     name_real_files(verdict.stages.back().findings, source.path.parent_path());
+    keep_replay(verdict.stages.back(), source.candidate, *verdict.object);
     allow_findings(verdict.stages.back(), source, options.allowed, true);
     if (failed() && !options.keep_going) return rejected();
   }

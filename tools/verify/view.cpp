@@ -34,6 +34,9 @@ std::string finding_text(const Finding& finding, bool colour) {
     text += "      allowed: " + printable(*finding.allowed, 200) + "\n";
   else if (finding.mend)
     text += "      mend: " + printable(*finding.mend, 400) + "\n";
+  if (!finding.events.empty()) text += "      what led to it:\n";
+  for (const auto& event : finding.events) text += "        " + printable(event, 200) + "\n";
+  if (finding.replay) text += "      see it: " + printable(*finding.replay, 1000) + "\n";
   return text;
 }
 
