@@ -10,8 +10,8 @@ PROGRAMS = bpf/all policies/all tools/all man/all tests/workloads/all
 OURS = git ls-files '*.cpp' '*.h' '*.bpf.c'
 
 .PHONY: all help deps configure build-tests kernel demo test test-unit test-cli test-vm test-mcp check format tidy \
-        test-matrix sanitize coverage bench bench-fidelity bench-policies bench-policies-report mutants soak \
-        fuzz install deb clean
+        test-matrix sanitize coverage bench bench-fidelity bench-policies bench-policies-report bench-search bench-scale \
+        crash mutants soak fuzz install deb clean
 
 all: configure  ## Build every program into build/bin, usable from there
 	@cmake --build $(BUILD) -j $(JOBS) --target $(PROGRAMS)
@@ -72,6 +72,18 @@ coverage: deps  ## Lines that the unit tests reach, of what stands between an ob
 
 bench: deps kernel  ## Measure ourselves; prints, and writes bench/*.json
 	@bench/run.sh $(BUILD)
+
+bench-search: deps configure  ## How good the search is: tests/data/search, with parts left out
+	@cmake --build $(BUILD) -j $(JOBS) --target search-quality
+	@$(BUILD)/bench/search-quality policies tests/data/search/queries.json tests/data/search/profiles.json
+
+bench-scale: deps configure  ## How quick it is: 10,000 policies, a million vectors; 3 GiB, half an hour
+	@cmake --build $(BUILD) -j $(JOBS) --target search-scale
+	@nice -n 10 sh -c '$(BUILD)/bench/search-scale policies && $(BUILD)/bench/search-scale vectors' | \
+	  tee bench/search.jsonl
+
+crash: build-tests  ## A hundred times: eight processes record at once, one of them is killed
+	@SCHEDCP_CRASH_ROUNDS=$(or $(N),100) $(BUILD)/tests/schedcp-cli-tests --test-case='repository:*' --success=false
 
 mutants: deps kernel  ## Break the policies in systematic ways: what notices? Hours; goes on where it was
 	@cmake --build $(BUILD) -j $(JOBS) --target schedcp-mutants

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build="build-essential cmake ninja-build pkg-config ccache libelf-dev zlib1g-dev libzstd-dev libssl-dev
-  libsqlite3-dev libcli11-dev nlohmann-json3-dev libfmt-dev doctest-dev libcap-dev libseccomp-dev libbpf-dev"
+  libsqlite3-dev libcurl4-openssl-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev doctest-dev libcap-dev libseccomp-dev libbpf-dev"
 bpf="clang-19 llvm-19"
 run="qemu-system-x86 bubblewrap ca-certificates debian-archive-keyring xz-utils gzip coreutils procps util-linux"
 check="clang-format-19 clang-tidy-19 libclang-rt-19-dev mandoc man-db zsh fish"

@@ -25,7 +25,8 @@ std::string maker_of(std::string_view kind) {
       {"deployment", "schedcp-deploy"}, {"rollback", "schedcp-rollback"},
       {"report", "schedcp-agent"},      {"diagnosis", "schedcp-doctor"},
       {"simulation", "schedcp-sim"},    {"policy", "schedcp-search"},
-      {"experience", "schedcp-search"}};
+      {"experience", "schedcp-search"}, {"standing", "schedcp-search"},
+      {"repository", "schedcp-search"}, {"integrity", "schedcp-search"}};
   const auto found = makers.find(kind);
   return found == makers.end() ? "" : found->second;
 }

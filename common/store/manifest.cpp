@@ -6,14 +6,18 @@
 namespace schedcp {
 namespace {
 
+void check_feature(const std::string& name, const std::string& place,
+                   const std::vector<std::string>& features) {
+  if (std::find(features.begin(), features.end(), name) != features.end()) return;
+  const std::string meant = nearest(name, features);
+  throw usage_error(place + "/" + printable(name, 60) + ": no such feature" +
+                    (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
+}
+
 void check_features(const std::map<std::string, Range>& ranges, const std::string& place,
                     const std::vector<std::string>& features) {
   for (const auto& [name, range] : ranges) {
-    if (std::find(features.begin(), features.end(), name) == features.end()) {
-      const std::string meant = nearest(name, features);
-      throw usage_error(place + "/" + printable(name, 60) + ": no such feature" +
-                        (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
-    }
+    check_feature(name, place, features);
     if (range.min && range.max && *range.min > *range.max)
       throw usage_error(place + "/" + name + ": min is above max");
   }
@@ -35,9 +39,12 @@ Manifest parse_manifest(const std::string& text, const std::string& what,
   try {
     parse_value(json, manifest, "");
     check_features(manifest.signature, "/signature", features);
-    for (size_t i = 0; i < manifest.settings.size(); ++i)
-      check_features(manifest.settings[i].when, "/settings/" + std::to_string(i) + "/when",
-                     features);
+    for (size_t i = 0; i < manifest.settings.size(); ++i) {
+      const std::string place = "/settings/" + std::to_string(i);
+      check_features(manifest.settings[i].when, place + "/when", features);
+      for (const auto& [knob, scale] : manifest.settings[i].scaled)
+        check_feature(scale.feature, place + "/scaled/" + printable(knob, 60), features);
+    }
   } catch (const Error& error) {
     throw usage_error(what + ": " + error.what(), error.hint);
   }

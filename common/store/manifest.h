@@ -16,18 +16,31 @@ struct Range {
   }
 };
 
+/// A knob's value taken from a feature, so that it fits the workload's own lengths.
+struct Scale {
+  std::string feature;
+  double times = 1;
+  static constexpr auto fields() {
+    return std::tuple{required("feature", &Scale::feature, "The feature."),
+                      required("times", &Scale::times,
+                               "The knob's value for each unit of it, cut to the knob's range.")};
+  }
+};
+
 /// Knob values for workloads of a kind.
 struct Setting {
   std::vector<std::string> labels;
   std::vector<std::string> goals;
   std::map<std::string, Range> when;
   std::map<std::string, int64_t> knobs;
+  std::map<std::string, Scale> scaled;
   std::string why;
   static constexpr auto fields() {
     return std::tuple{optional("labels", &Setting::labels, "For workloads so classified."),
                       optional("goals", &Setting::goals, "When this is wanted."),
                       optional("when", &Setting::when, "For features in these ranges."),
-                      required("knobs", &Setting::knobs, "Values to set."),
+                      optional("knobs", &Setting::knobs, "Values to set."),
+                      optional("scaled", &Setting::scaled, "Values to take from a feature."),
                       required("why", &Setting::why, "The reason, in a line.")};
   }
 };
@@ -47,6 +60,7 @@ struct Manifest {
   std::vector<std::string> goals;
   std::vector<Setting> settings;
   std::optional<std::string> minimum_kernel;
+  Range cpus;
   std::vector<std::string> limitations;
   static constexpr auto fields() {
     return std::tuple{
@@ -64,6 +78,7 @@ struct Manifest {
         optional("goals", &Manifest::goals, "What it can improve."),
         optional("settings", &Manifest::settings, "Knob values for workloads of a kind."),
         optional("minimum_kernel", &Manifest::minimum_kernel, "The oldest kernel it runs on."),
+        optional("cpus", &Manifest::cpus, "On how many CPUs it makes sense."),
         optional("limitations", &Manifest::limitations, "What it does not do.")};
   }
 };

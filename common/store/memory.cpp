@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/id.h"
 #include "store/store.h"
 
 namespace schedcp {
@@ -19,20 +20,6 @@ std::string fingerprint_of(const Context& context) {
   for (const auto& word : context.command) add(word);
   add(context.cwd.value_or(""));
   return fmt::format("{:016x}", hash);
-}
-
-std::vector<std::string> feature_names() {
-  std::vector<std::string> names;
-  for_each_field<Features>([&](const auto& field) { names.push_back(field.key); });
-  return names;
-}
-
-std::optional<double> feature(const Features& features, const std::string& name) {
-  std::optional<double> value;
-  for_each_field<Features>([&](const auto& field) {
-    if (name == field.key) value = features.*field.member;
-  });
-  return value;
 }
 
 double likeness(const Features& one, const Features& other) {
@@ -67,44 +54,133 @@ void Store::remember(const Workload& workload) {
   transaction.commit();
 }
 
-std::optional<Workload> Store::workload(const std::string& fingerprint) {
-  Statement statement(db_, "SELECT command, label, features FROM workloads WHERE fingerprint = ?",
-                      fingerprint);
-  if (!statement.step()) return std::nullopt;
-  Workload workload{fingerprint, Json::parse(statement.text(0)), statement.text(1), {}};
-  parse_value(Json::parse(statement.text(2)), workload.features, "");
+namespace {
+
+Workload workload_of(const Statement& statement) {
+  Workload workload{statement.text(0), Json::parse(statement.view(1)), statement.text(2), {}};
+  parse_value(Json::parse(statement.view(3)), workload.features, "");
   return workload;
+}
+
+Experience experience_of(const Statement& statement, int column) {
+  return from_json<Experience>(Json::parse(statement.view(column)));
+}
+
+}  // namespace
+
+std::optional<Workload> Store::workload(const std::string& fingerprint) {
+  Statement statement(
+      db_, "SELECT fingerprint, command, label, features FROM workloads WHERE fingerprint = ?",
+      fingerprint);
+  if (!statement.step()) return std::nullopt;
+  return workload_of(statement);
+}
+
+std::vector<Workload> Store::workloads() {
+  std::vector<Workload> all;
+  Statement statement(
+      db_, "SELECT fingerprint, command, label, features FROM workloads WHERE features <> '{}'");
+  while (statement.step()) all.push_back(workload_of(statement));
+  return all;
+}
+
+int64_t Store::keep_experience(const Experience& experience, const std::string& document,
+                               const char* on_conflict) {
+  // The workload may not have been profiled: then nothing is known of it but its command.
+  const auto& command = experience.header.context.command;
+  Statement(db_,
+            "INSERT INTO workloads (fingerprint, command, label, features, seen) "
+            "VALUES (?, ?, '', '{}', '') ON CONFLICT DO NOTHING",
+            experience.workload,
+            dump(Json(experience.workload.empty() ? std::vector<std::string>() : command)))
+      .run();
+  Statement(db_,
+            "INSERT INTO experiences (fingerprint, document, policy, knobs, verdict, experience, "
+            "measured, goal, ratio, runs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+            "coalesce(?6 ->> '$.goal', ''), ?6 ->> '$.ratio.median', "
+            "coalesce(?6 ->> '$.runs', 0)) ON CONFLICT DO " +
+                std::string(on_conflict),
+            experience.workload, document, experience.policy, dump(to_json_value(experience.knobs)),
+            experience.verdict, dump(to_json(experience)), experience.measured)
+      .run();
+  return db_.changes();
 }
 
 bool Store::remember(const Experience& experience, const std::string& document) {
   Transaction transaction(db_);
-  // The workload may not have been profiled: then nothing is known of it but its command.
-  Statement(db_,
-            "INSERT INTO workloads (fingerprint, command, label, features) "
-            "VALUES (?, ?, '', '{}') ON CONFLICT DO NOTHING",
-            experience.workload, dump(Json(experience.header.context.command)))
-      .run();
-  Statement(db_,
-            "INSERT INTO experiences (fingerprint, document, policy, knobs, verdict, experience, "
-            "measured) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            experience.workload, document, experience.policy, dump(to_json_value(experience.knobs)),
-            experience.verdict, dump(to_json(experience)), experience.measured)
-      .run();
-  const bool added = db_.changes() > 0;
+  const bool added = keep_experience(experience, document, "NOTHING") > 0;
   transaction.commit();
   return added;
 }
 
 std::vector<Experience> Store::history(const std::string& fingerprint, const std::string& policy,
-                                       int64_t limit) {
-  Statement statement(db_,
-                      "SELECT experience FROM experiences WHERE (?1 = '' OR fingerprint = ?1) AND "
-                      "(?2 = '' OR policy = ?2) ORDER BY id DESC LIMIT ?3",
-                      fingerprint, policy, limit);
+                                       int64_t limit, bool antipatterns) {
+  // Conditions that are not asked for are left out: each way in has its index.
+  std::string sql = "SELECT experience FROM experiences WHERE ?1 = ?1 AND ?2 = ?2";
+  if (!fingerprint.empty()) sql += " AND fingerprint = ?1";
+  if (!policy.empty()) sql += " AND policy = ?2";
+  if (antipatterns) sql += " AND verdict IN ('rejected', 'failed', 'worse')";
+  Statement statement(db_, sql + " ORDER BY measured DESC, id DESC LIMIT ?3", fingerprint, policy,
+                      limit);
   std::vector<Experience> experiences;
-  while (statement.step())
-    experiences.push_back(from_json<Experience>(Json::parse(statement.text(0))));
+  while (statement.step()) experiences.push_back(experience_of(statement, 0));
   return experiences;
+}
+
+std::vector<Evidence> Store::evidence(const std::string& fingerprint, const std::string& goal) {
+  // What most rows are looked at for stands in the index.
+  Statement statement(
+      db_,
+      "SELECT id, policy, verdict, ratio, runs FROM experiences e WHERE fingerprint = ?1 " +
+          std::string(fingerprint.empty() ? "AND ?2 = ?2" : "AND goal = ?2") +
+          " AND (verdict NOT IN ('rejected', 'failed') OR EXISTS (SELECT 1 FROM policies p WHERE "
+          "p.current AND p.name = e.policy AND coalesce(e.experience ->> '$.object_sha256', "
+          "p.object, '') = coalesce(p.object, '')))",
+      fingerprint, goal);
+  std::vector<Evidence> all;
+  while (statement.step())
+    all.push_back({statement.integer(0), statement.text(1), statement.text(2),
+                   statement.null(3) ? std::nullopt : std::optional(statement.real(3)),
+                   statement.integer(4)});
+  return all;
+}
+
+Experience Store::experience(int64_t id) {
+  Statement statement(db_, "SELECT experience FROM experiences WHERE id = ?", id);
+  SCHEDCP_ASSERT(statement.step());
+  return experience_of(statement, 0);
+}
+
+int64_t Store::measured(const std::string& policy, bool antipatterns) {
+  Statement statement(db_,
+                      "SELECT count(*) FROM experiences WHERE policy = ?1 AND "
+                      "(NOT ?2 OR verdict IN ('rejected', 'failed', 'worse'))",
+                      policy, int64_t(antipatterns));
+  statement.step();
+  return statement.integer(0);
+}
+
+void Store::stand(const std::string& policy, const std::string& status, const std::string& reason) {
+  Statement(db_, "INSERT INTO standings VALUES (?, ?, ?, ?)", policy, new_id(), status, reason)
+      .run();
+}
+
+std::map<std::string, StandingRow> Store::standings() {
+  std::map<std::string, StandingRow> all;
+  Statement statement(db_,
+                      "SELECT policy, status, reason FROM standings ORDER BY since, status, "
+                      "reason");
+  while (statement.step()) all[statement.text(0)] = {statement.text(1), statement.text(2)};
+  std::erase_if(all, [](const auto& one) { return one.second.status == "offered"; });
+  return all;
+}
+
+StandingRow Store::standing(const std::string& policy) {
+  Statement statement(db_,
+                      "SELECT status, reason FROM standings WHERE policy = ? "
+                      "ORDER BY since DESC, status DESC, reason DESC LIMIT 1",
+                      policy);
+  return statement.step() ? StandingRow{statement.text(0), statement.text(1)} : StandingRow{};
 }
 
 }  // namespace schedcp

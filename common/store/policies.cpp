@@ -1,83 +1,111 @@
 // SPDX-License-Identifier: MIT
-// Policies and the words to find them by.
+// Policies and their versions.
 #include <algorithm>
-#include <cmath>
 
+#include "auth/digest.h"
+#include "base/id.h"
 #include "store/store.h"
 
 namespace schedcp {
 namespace {
 
 constexpr const char* columns =
-    "SELECT p.id, p.digest, p.origin, p.path, p.manifest, p.source, o.bytes, p.object "
-    "FROM policies p LEFT JOIN objects o ON o.hash = p.object ";
+    "SELECT p.id, p.digest, p.origin, p.manifest, s.bytes, o.bytes, p.object "
+    "FROM policies p LEFT JOIN blobs s ON s.hash = p.source LEFT JOIN blobs o ON o.hash = "
+    "p.object ";
 
-PolicyRow row_of(const Statement& statement) {
+PolicyRow row_of(Db& db, const Statement& statement) {
   PolicyRow row;
   row.id = statement.integer(0);
   row.digest = statement.text(1);
   row.origin = statement.text(2);
-  if (!statement.null(3)) row.path = statement.text(3);
-  row.manifest_json = statement.text(4);
+  row.manifest_json = statement.text(3);
   row.manifest =
       parse_manifest(row.manifest_json, "the manifest in the repository", feature_names());
-  row.source = statement.text(5);
-  row.object = statement.text(6);
-  row.object_hash = statement.text(7);
+  row.source = statement.text(4);
+  row.object = statement.text(5);
+  row.object_hash = statement.text(6);
+  Statement headers(db,
+                    "SELECT h.name, b.bytes FROM policy_headers h JOIN blobs b ON b.hash = h.blob "
+                    "WHERE h.policy = ?",
+                    row.id);
+  while (headers.step()) row.headers[headers.text(0)] = headers.text(1);
   return row;
-}
-
-/// As an FTS5 string, so that nothing in a word is syntax; a prefix, so that "fair" finds
-/// "fairness" beyond what stemming joins.
-std::string phrase(const std::string& word) {
-  std::string quoted = "\"";
-  for (const char c : word) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"*";
 }
 
 }  // namespace
 
+std::string digest_of(const PolicyRow& row) {
+  std::string text = std::to_string(row.manifest_json.size()) + "\n" + row.manifest_json + "\n" +
+                     sha256_hex(row.source) + sha256_hex(row.object);
+  for (const auto& [name, bytes] : row.headers) text += "\n" + name + " " + sha256_hex(bytes);
+  return sha256_hex(text);
+}
+
+bool is_policy_name(const std::string& name) {
+  return !name.empty() && name.size() <= 63 &&
+         std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+}
+
 std::vector<PolicyRow> Store::policies() {
   std::vector<PolicyRow> rows;
   Statement statement(db_, std::string(columns) + "WHERE p.current ORDER BY p.name");
-  while (statement.step()) rows.push_back(row_of(statement));
+  while (statement.step()) rows.push_back(row_of(db_, statement));
   return rows;
+}
+
+std::vector<std::string> Store::names() {
+  std::vector<std::string> names;
+  Statement statement(db_, "SELECT name FROM policies WHERE current ORDER BY name");
+  while (statement.step()) names.push_back(statement.text(0));
+  return names;
+}
+
+std::unordered_map<std::string, int64_t> Store::ids() {
+  std::unordered_map<std::string, int64_t> ids;
+  Statement statement(db_, "SELECT name, id FROM policies WHERE current");
+  while (statement.step()) ids.emplace(statement.text(0), statement.integer(1));
+  return ids;
 }
 
 std::optional<PolicyRow> Store::policy(const std::string& name) {
   Statement statement(db_, std::string(columns) + "WHERE p.current AND p.name = ?", name);
   if (!statement.step()) return std::nullopt;
-  return row_of(statement);
+  return row_of(db_, statement);
 }
 
-bool Store::put(const PolicyRow& row) {
-  const Manifest& manifest = row.manifest;
-  Transaction transaction(db_);
-  {
-    Statement current(db_, "SELECT digest FROM policies WHERE current AND name = ?", manifest.name);
-    if (current.step() && current.text(0) == row.digest) return false;
+std::optional<PolicyRow> Store::version(const std::string& name, const std::string& digest) {
+  if (digest.size() < 8) throw usage_error("a version is named by 8 digits of its digest at least");
+  Statement statement(
+      db_, std::string(columns) + "WHERE p.name = ?1 AND substr(p.digest, 1, length(?2)) = ?2",
+      name, digest);
+  if (!statement.step()) return std::nullopt;
+  return row_of(db_, statement);
+}
+
+PolicyRow Store::policy(int64_t id) {
+  Statement statement(db_, std::string(columns) + "WHERE p.id = ?", id);
+  SCHEDCP_ASSERT(statement.step());
+  return row_of(db_, statement);
+}
+
+std::optional<int64_t> Store::id_of(const std::string& name) {
+  Statement statement(db_, "SELECT id FROM policies WHERE current AND name = ?", name);
+  if (!statement.step()) return std::nullopt;
+  return statement.integer(0);
+}
+
+/// The current version of a name is no longer found.
+void Store::delist(const std::string& name) {
+  if (const auto id = id_of(name)) {
+    Statement(db_, "DELETE FROM policy_words WHERE rowid = ?", *id).run();
+    Statement(db_, "DELETE FROM catalogue WHERE policy = ?", *id).run();
+    Statement(db_, "UPDATE policies SET current = 0 WHERE id = ?", *id).run();
   }
-  if (!row.object.empty())
-    Statement(db_, "INSERT INTO objects VALUES (?, ?) ON CONFLICT DO NOTHING", row.object_hash,
-              row.object)
-        .run();
-  Statement(db_,
-            "DELETE FROM policy_words WHERE rowid IN "
-            "(SELECT id FROM policies WHERE current AND name = ?)",
-            manifest.name)
-      .run();
-  Statement(db_, "UPDATE policies SET current = 0 WHERE name = ?", manifest.name).run();
-  const std::optional<std::string> object =
-      row.object.empty() ? std::nullopt : std::optional(row.object_hash);
-  Statement insert(db_,
-                   "INSERT INTO policies (name, version, digest, origin, path, source, object, "
-                   "manifest) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name, digest) DO UPDATE "
-                   "SET current = 1, path = excluded.path RETURNING id",
-                   manifest.name, manifest.version, row.digest, row.origin, row.path, row.source,
-                   object, row.manifest_json);
-  insert.step();
-  const int64_t id = insert.integer(0);
-  insert.run();
+}
+
+void Store::index_words(int64_t id, const Manifest& manifest) {
   Statement(db_,
             "INSERT INTO policy_words (rowid, name, summary, tags, suits, description, "
             "algorithm) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -85,6 +113,42 @@ bool Store::put(const PolicyRow& row) {
             join(manifest.suits, ". "), manifest.description.value_or(""),
             manifest.algorithm.value_or(""))
       .run();
+}
+
+std::string Store::keep_blob(const std::string& bytes) {
+  std::string hash = sha256_hex(bytes);
+  Statement(db_, "INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", hash, bytes).run();
+  return hash;
+}
+
+bool Store::put(const PolicyRow& row) {
+  const Manifest& manifest = row.manifest;
+  const auto is_current = [&] {
+    Statement current(db_, "SELECT digest FROM policies WHERE current AND name = ?", manifest.name);
+    return current.step() && current.text(0) == row.digest;
+  };
+  // Before waiting for the writers' lock: every start puts the built-in ones, which seldom change.
+  if (is_current()) return false;
+  Transaction transaction(db_);
+  if (is_current()) return false;
+  delist(manifest.name);
+  const auto hash = [&](const std::string& bytes) {
+    return bytes.empty() ? std::nullopt : std::optional(keep_blob(bytes));
+  };
+  Statement insert(db_,
+                   "INSERT INTO policies (name, version, digest, origin, source, object, manifest, "
+                   "since) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name, digest) DO UPDATE "
+                   "SET current = 1, origin = excluded.origin, since = excluded.since RETURNING id",
+                   manifest.name, manifest.version, row.digest, row.origin, hash(row.source),
+                   hash(row.object), row.manifest_json, new_id());
+  insert.step();
+  const int64_t id = insert.integer(0);
+  insert.run();
+  for (const auto& [name, bytes] : row.headers)
+    Statement(db_, "INSERT INTO policy_headers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", id, name,
+              keep_blob(bytes))
+        .run();
+  index_words(id, manifest);
   transaction.commit();
   return true;
 }
@@ -98,15 +162,7 @@ void Store::retire_builtins_except(const std::set<std::string>& names) {
   }
   if (gone.empty()) return;
   Transaction transaction(db_);
-  for (const auto& name : gone) {
-    Statement(db_,
-              "DELETE FROM policy_words WHERE rowid IN "
-              "(SELECT id FROM policies WHERE current AND name = ?)",
-              name)
-        .run();
-    Statement(db_, "UPDATE policies SET current = 0 WHERE origin = 'builtin' AND name = ?", name)
-        .run();
-  }
+  for (const auto& name : gone) delist(name);
   transaction.commit();
 }
 
@@ -114,37 +170,6 @@ int64_t Store::versions(const std::string& name) {
   Statement statement(db_, "SELECT count(*) FROM policies WHERE name = ?", name);
   statement.step();
   return statement.integer(0);
-}
-
-std::map<int64_t, WordMatch> Store::match(const std::vector<std::string>& words) {
-  std::map<int64_t, WordMatch> matches;
-  std::map<int64_t, double> bm25;
-  double best = 0;
-  size_t known = 0;
-  for (const auto& word : words) {
-    // Only letters and digits are indexed; a word without any is a syntax error to FTS5.
-    if (std::none_of(word.begin(), word.end(),
-                     [](unsigned char c) { return c > 127 || isalnum(c); }))
-      continue;
-    // bm25() is negative, the better the more; weights: name, summary, tags, suits, ...
-    Statement statement(db_,
-                        "SELECT rowid, bm25(policy_words, 10, 4, 6, 4, 2, 2) FROM policy_words "
-                        "WHERE policy_words MATCH ?",
-                        phrase(word));
-    bool found = false;
-    while (statement.step()) {
-      found = true;
-      const int64_t id = statement.integer(0);
-      matches[id].words.push_back(word);
-      best = std::max(best, bm25[id] += std::max(0.0, -statement.real(1)));
-    }
-    known += found;
-  }
-  // Half for how many of the words that mean anything here, half for how tellingly.
-  for (auto& [id, match] : matches)
-    match.relevance =
-        0.5 * double(match.words.size()) / double(known) + (best > 0 ? 0.5 * bm25[id] / best : 0.5);
-  return matches;
 }
 
 }  // namespace schedcp

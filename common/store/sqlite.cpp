@@ -23,6 +23,20 @@ int wait_for_lock(void*, int tries) {
 
 }  // namespace
 
+std::string database_uri(const fs::path& path, const char* parameters) {
+  std::string escaped;
+  for (const char c : path.string()) {
+    if (c == '%' || c == '?' || c == '#') {
+      char code[4];
+      snprintf(code, sizeof code, "%%%02X", static_cast<unsigned char>(c));
+      escaped += code;
+    } else {
+      escaped += c;
+    }
+  }
+  return "file:" + escaped + parameters;
+}
+
 Db::Db(const std::string& name, int flags, std::string shown) : shown_(std::move(shown)) {
   sqlite3* db = nullptr;
   const int result = sqlite3_open_v2(name.c_str(), &db, flags | SQLITE_OPEN_URI, nullptr);
@@ -96,10 +110,10 @@ bool Statement::null(int column) const {
   return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
 }
 
-std::string Statement::text(int column) const {
+std::string_view Statement::view(int column) const {
   const void* data = sqlite3_column_blob(handle_.get(), column);
   const int size = sqlite3_column_bytes(handle_.get(), column);
-  return data ? std::string(static_cast<const char*>(data), size_t(size)) : std::string();
+  return data ? std::string_view(static_cast<const char*>(data), size_t(size)) : "";
 }
 
 void Statement::bind(int at, std::string_view text) {

@@ -14,6 +14,9 @@
 
 namespace schedcp {
 
+/// A path as SQLite's URI, with parameters ("?immutable=1").
+std::string database_uri(const fs::path& path, const char* parameters);
+
 /// An open database. Waits up to 10 s for other writers, or until a signal arrives.
 class Db {
  public:
@@ -57,7 +60,9 @@ class Statement {
   int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
   double real(int column) const { return sqlite3_column_double(handle_.get(), column); }
   /// Text or blob, whole; "" for null.
-  std::string text(int column) const;
+  std::string text(int column) const { return std::string(view(column)); }
+  /// The same, until the next step.
+  std::string_view view(int column) const;
 
  private:
   struct Finalize {

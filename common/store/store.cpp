@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Opening the store: WAL, migrations by user_version, and what to do where it cannot be written.
+// Opening the store: WAL, and what to do where it cannot be written.
 #include "store/store.h"
 
 #include <fcntl.h>
@@ -12,73 +12,8 @@
 namespace schedcp {
 namespace {
 
-/// migrations[i] brings version i to i + 1. Never change one that was released; add another.
-const char* const migrations[] = {
-    R"sql(
-CREATE TABLE objects (
-  hash TEXT PRIMARY KEY,
-  bytes BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE policies (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  name TEXT NOT NULL,
-  version TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  origin TEXT NOT NULL CHECK (origin IN ('builtin', 'added')),
-  path TEXT,
-  source TEXT NOT NULL,
-  object TEXT REFERENCES objects (hash),
-  manifest TEXT NOT NULL,
-  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
-  current INTEGER NOT NULL DEFAULT 1,
-  UNIQUE (name, digest)
-);
-CREATE UNIQUE INDEX current_policy ON policies (name) WHERE current;
-CREATE VIRTUAL TABLE policy_words USING fts5 (
-  name, summary, tags, suits, description, algorithm,
-  tokenize = 'porter unicode61'
-);
-)sql",
-    R"sql(
-CREATE TABLE workloads (
-  fingerprint TEXT PRIMARY KEY,
-  command TEXT NOT NULL,
-  label TEXT NOT NULL,
-  features TEXT NOT NULL,
-  seen TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
-) WITHOUT ROWID;
-CREATE TABLE experiences (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  fingerprint TEXT NOT NULL REFERENCES workloads (fingerprint),
-  document TEXT NOT NULL,
-  policy TEXT NOT NULL,
-  knobs TEXT NOT NULL,
-  verdict TEXT NOT NULL,
-  experience TEXT NOT NULL,
-  measured TEXT NOT NULL,
-  UNIQUE (document, policy, knobs)
-);
-CREATE INDEX experiences_of_workload ON experiences (fingerprint, id);
-CREATE INDEX experiences_of_policy ON experiences (policy, id);
-)sql",
-};
-
 /// Above this size damage is found when it is met: reading all of it on every start costs too much.
 constexpr uintmax_t check_limit_bytes = 8 << 20;
-
-std::string uri(const fs::path& path, const char* parameters) {
-  std::string escaped;
-  for (const char c : path.string()) {
-    if (c == '%' || c == '?' || c == '#') {
-      char code[4];
-      snprintf(code, sizeof code, "%%%02X", static_cast<unsigned char>(c));
-      escaped += code;
-    } else {
-      escaped += c;
-    }
-  }
-  return "file:" + escaped + parameters;
-}
 
 bool is_corrupt(const Error& error) {
   return std::string_view(error.what()).find("is corrupt") != std::string_view::npos;
@@ -86,15 +21,13 @@ bool is_corrupt(const Error& error) {
 
 }  // namespace
 
-int64_t store_version() { return int64_t(std::size(migrations)); }
-
 Store::Store(Db db, bool writable, std::string note)
     : db_(std::move(db)), writable_(writable), note_(std::move(note)) {}
 
 Store Store::in_memory(std::string note) {
   Store store{Db(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "memory"), note.empty(),
               std::move(note)};
-  store.migrate();
+  migrate(store.db_);
   return store;
 }
 
@@ -110,8 +43,8 @@ Store Store::open(const fs::path& dir, Access access) {
     store.db_.run("PRAGMA foreign_keys = ON");
     store.db_.use_wal();
     store.db_.run("PRAGMA synchronous = NORMAL");
-    store.check();
-    store.migrate();
+    store.quick_check();
+    migrate(store.db_);
     return store;
   } catch (const Error& error) {
     if (access == Access::write || is_corrupt(error) || error.code != ExitCode::unable) throw;
@@ -121,9 +54,10 @@ Store Store::open(const fs::path& dir, Access access) {
       // nobody has left a log, the file alone is all there is and does not change under us.
       const bool log = fs::exists(path.string() + "-wal", ignored);
       try {
-        Store store{Db(uri(path, log ? "?mode=ro" : "?immutable=1"), SQLITE_OPEN_READONLY, path),
-                    false, std::string(error.what()) + "; reading it only"};
-        store.check();
+        Store store{
+            Db(database_uri(path, log ? "?mode=ro" : "?immutable=1"), SQLITE_OPEN_READONLY, path),
+            false, std::string(error.what()) + "; reading it only"};
+        store.quick_check();
         Statement version(store.db_, "PRAGMA user_version");
         if (version.step() && version.integer(0) == store_version()) return store;
       } catch (const Error& second) {
@@ -134,7 +68,7 @@ Store Store::open(const fs::path& dir, Access access) {
   }
 }
 
-void Store::check() {
+void Store::quick_check() {
   std::error_code error;
   const auto size = fs::file_size(db_.shown(), error);
   Statement tables(db_, "SELECT count(*) FROM sqlite_schema");
@@ -147,26 +81,6 @@ void Store::check() {
                  "move it aside: mv '" + shown + "' '" + shown +
                      ".broken'; the next call makes a new one, what was measured is in the old");
   }
-}
-
-void Store::migrate() {
-  const auto version = [&] {
-    Statement statement(db_, "PRAGMA user_version");
-    statement.step();
-    return statement.integer(0);
-  };
-  if (version() == store_version()) return;
-  Transaction transaction(db_);
-  // Read again under the lock: another process may have done it meanwhile.
-  const int64_t from = version();
-  if (from > store_version())
-    throw unable("'" + db_.shown() + "' was made by a newer schedcp (version " +
-                     std::to_string(from) + " of the tables, this one knows " +
-                     std::to_string(store_version()) + ")",
-                 "upgrade schedcp, or name another place with --state-dir");
-  for (int64_t i = from; i < store_version(); ++i) db_.run(migrations[i]);
-  db_.run("PRAGMA user_version = " + std::to_string(store_version()));
-  transaction.commit();
 }
 
 }  // namespace schedcp

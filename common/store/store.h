@@ -1,33 +1,41 @@
 // SPDX-License-Identifier: MIT
-// The repository: policies with their versions and objects, workloads, and what was measured. One
-// SQLite file, schedcp.db, in WAL mode: writers queue, readers never wait, and a process that is
-// killed leaves what was committed and nothing else.
+// The repository: policies with their versions, sources and objects, workloads, what was measured,
+// and what stands where. One SQLite file, schedcp.db, in WAL mode: writers queue, readers never
+// wait, and a process that is killed leaves what was committed and nothing else.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
-#include "doc/profile.h"
 #include "doc/repository.h"
 #include "store/manifest.h"
+#include "store/migrations.h"
 #include "store/sqlite.h"
+#include "store/traits.h"
 
 namespace schedcp {
 
 /// A version of a policy.
 struct PolicyRow {
   int64_t id = 0;      ///< 0 until stored
-  std::string digest;  ///< SHA-256 over manifest, source and object: tells versions apart
+  std::string digest;  ///< digest_of() it: tells versions apart
   std::string origin;  ///< builtin or added
-  std::optional<std::string> path;  ///< source or object, for an added one
   Manifest manifest;
   std::string manifest_json;
-  std::string source;       ///< text of the .bpf.c, or ""
-  std::string object;       ///< bytes of the .bpf.o, or ""
-  std::string object_hash;  ///< SHA-256 of them, or ""
+  std::string source;                          ///< text of the .bpf.c, or ""
+  std::string object;                          ///< bytes of the .bpf.o, or ""
+  std::string object_hash;                     ///< SHA-256 of them, or ""
+  std::map<std::string, std::string> headers;  ///< what the source includes beside it, by name
 };
+
+/// SHA-256 over manifest, source, object and headers.
+std::string digest_of(const PolicyRow& row);
+/// Whether `name` can be a policy's: letters, digits, '_' and '-', at most 63; it names files.
+bool is_policy_name(const std::string& name);
 
 /// A workload that was seen.
 struct Workload {
@@ -43,14 +51,25 @@ struct WordMatch {
   std::vector<std::string> words;
 };
 
+/// What counts of an experience in a score.
+struct Evidence {
+  int64_t id = 0;
+  std::string policy;
+  std::string verdict;
+  std::optional<double> ratio;
+  int64_t runs = 0;
+};
+
+/// Where a policy stands, and why.
+struct StandingRow {
+  std::string status = "offered";
+  std::string reason;
+};
+
 /// A name for a workload: the same command in the same directory has the same one. Sixteen
 /// hexadecimal digits; "" when the command is not known (pids, a whole system).
 std::string fingerprint_of(const Context& context);
 
-/// Names of all features, as doc/profile.h has them.
-std::vector<std::string> feature_names();
-/// The value of a feature, if known.
-std::optional<double> feature(const Features& features, const std::string& name);
 /// How alike two workloads are, 0 to 1, by the features known of both; 0 when fewer than three are.
 double likeness(const Features& one, const Features& other);
 
@@ -71,38 +90,93 @@ class Store {
   /// Why it is not the ordinary store, "" when it is.
   const std::string& note() const { return note_; }
 
-  // Policies. The current version of a name is the one stored last.
+  // Policies. The current version of a name is the one that was put last.
   std::vector<PolicyRow> policies();
+  std::vector<std::string> names();
+  /// The ids of all current versions.
+  std::unordered_map<std::string, int64_t> ids();
   /// The current version, with source and object, or nothing.
   std::optional<PolicyRow> policy(const std::string& name);
+  /// The version whose digest starts so (at least 8 digits), current or not.
+  std::optional<PolicyRow> version(const std::string& name, const std::string& digest);
+  PolicyRow policy(int64_t id);
   /// Makes `row` the current version of its name; returns false when it already was.
   bool put(const PolicyRow& row);
   /// Built-in policies whose names are not in `names` are no longer found.
   void retire_builtins_except(const std::set<std::string>& names);
   int64_t versions(const std::string& name);
+
+  // Finding them.
   /// By policy id: full-text search, any of `words` (their beginnings), best matches nearest to 1.
   std::map<int64_t, WordMatch> match(const std::vector<std::string>& words);
+  /// Current policies with exactly this tag.
+  std::set<int64_t> tagged(const std::string& tag);
+  /// What is listed under a model of vectors. Vectors of different models never meet.
+  Catalogue catalogue(const std::string& model);
+  /// Current policies that are not listed under `model` yet.
+  std::vector<int64_t> unlisted(const std::string& model);
+  /// Lists a current policy under `model`; nothing when it is current no more.
+  void list(const std::string& model, int64_t policy, const Traits& traits,
+            const std::vector<float>& vector);
+  /// Forgets all that is listed under models whose name starts with `prefix`, except `model`.
+  void forget_models(const std::string& prefix, const std::string& model);
+  /// Vectors of texts that a model was asked for before, by SHA-256 of the text.
+  std::optional<std::vector<float>> embedding(const std::string& model, const std::string& text);
+  void keep_embeddings(const std::string& model, const std::vector<std::string>& texts,
+                       const std::vector<std::vector<float>>& vectors);
+
+  /// Does what `work` writes in one transaction.
+  void together(const std::function<void()>& work);
 
   // Memory.
   /// The workload's features, for likening; keeps the newest.
   void remember(const Workload& workload);
   std::optional<Workload> workload(const std::string& fingerprint);
+  /// All that were profiled.
+  std::vector<Workload> workloads();
   /// False when it was known already (same document, same policy and knobs).
   bool remember(const Experience& experience, const std::string& document);
-  /// Newest first; of one workload or one policy, or all ("").
+  /// Newest first; of one workload or one policy, or all (""); only what warns, if so asked.
   std::vector<Experience> history(const std::string& fingerprint, const std::string& policy,
-                                  int64_t limit);
+                                  int64_t limit, bool antipatterns = false);
+  /// What was learned on a workload with a goal; on "", whatever it was for, with any. A policy
+  /// that was refused or failed as another object than today's is not among it.
+  std::vector<Evidence> evidence(const std::string& fingerprint, const std::string& goal);
+  Experience experience(int64_t id);
+  int64_t measured(const std::string& policy, bool antipatterns);
+
+  // Standings.
+  void stand(const std::string& policy, const std::string& status, const std::string& reason);
+  StandingRow standing(const std::string& policy);
+  /// Names of all that do not simply stand as offered.
+  std::map<std::string, StandingRow> standings();
+  /// The id of a name's current version, or nothing.
+  std::optional<int64_t> id_of(const std::string& name);
+
+  // The whole of it.
+  Repository contents();
+  /// Merges what another machine has: all versions are kept, the latest of a name becomes current
+  /// unless a built-in policy has that name. The order of merges and their number change nothing.
+  /// Returns how many rows came in. Throws usage_error for what does not agree in itself.
+  int64_t merge(const Repository& repository);
+  /// A copy of it as it is now, whoever writes meanwhile; replaces `file` as a whole.
+  void backup(const fs::path& file);
+  /// Puts back what backup() wrote. Throws usage_error when that is no sound repository.
+  void restore(const fs::path& file);
+  /// Reads all of it: pages, indexes, references, hashes, current versions.
+  Integrity check();
 
  private:
   Store(Db db, bool writable, std::string note);
-  void migrate();
-  void check();
+  void quick_check();
+  void delist(const std::string& name);
+  void index_words(int64_t id, const Manifest& manifest);
+  int64_t keep_experience(const Experience& experience, const std::string& document,
+                          const char* on_conflict);
+  std::string keep_blob(const std::string& bytes);
   Db db_;
   bool writable_;
   std::string note_;
 };
-
-/// The version of the tables that this program writes.
-int64_t store_version();
 
 }  // namespace schedcp

@@ -55,6 +55,13 @@ Profile many_equal() {
   return profile;
 }
 
+const fs::path vocabulary_file = fs::path(SCHEDCP_SOURCE_DIR) / "tools/search/vocabulary.json";
+
+std::vector<Candidate> search(Store& store, const Query& query, size_t top, double floor = 0.2) {
+  Vocabulary vocabulary(vocabulary_file);
+  return Search(store, vocabulary, vocabulary).find(query, top, floor);
+}
+
 std::string best(Store& store, const Query& query) {
   const auto found = search(store, query, 3, 0);
   return found.empty() ? "" : found[0].policy.name;
@@ -186,6 +193,122 @@ TEST_CASE("a policy rejected here falls behind") {
   CHECK(best(store, {profile, {}, ""}) != "ljf");
 }
 
+TEST_CASE("a promising policy that was tried little is lifted where much was measured") {
+  const auto profile = long_tail();
+  Store fresh = real_store(), store = real_store();
+  store.remember(workload_of(profile));
+  for (int i = 0; i < 9; ++i)
+    remember(store, measured(profile, "vtime", "no_difference", {12, 1, 0.98, 1.02}));
+  const auto untried = [&](Store& in, const std::string& name) {
+    for (const auto& candidate : search(in, {profile, {}, ""}, 9, 0))
+      if (candidate.policy.name == name) return candidate;
+    throw usage_error("not found");
+  };
+  CHECK(untried(store, "sjf").score > untried(fresh, "sjf").score + 0.02);
+  CHECK(join(untried(store, "sjf").why, "; ").find("tried little +") != std::string::npos);
+  CHECK(join(untried(store, "vtime").why, "; ").find("tried little +") == std::string::npos);
+  CHECK(join(untried(fresh, "sjf").why, "; ").find("tried little") == std::string::npos);
+}
+
+TEST_CASE("a policy refused whatever it was for falls behind, until it is another") {
+  Store store = real_store();
+  const Query query{{}, {"fair", "share"}, ""};
+  REQUIRE(best(store, query) == "vtime");
+  auto verdict = new_document<Verdict>();
+  verdict.reason = "static: a queue is never drained";
+  verdict.candidate.policy.name = "vtime";
+  verdict.object = ObjectRef{"vtime.bpf.o", "of another object", 0};
+  store.remember(*experience_of(verdict), verdict.header.id);
+  CHECK(search(store, query, 1).at(0).score == 1);
+  verdict.header.id = new_document<Verdict>().header.id;
+  verdict.object.reset();
+  store.remember(*experience_of(verdict), verdict.header.id);
+  const auto vtime = search(store, query, 9, 0);
+  REQUIRE_FALSE(vtime.empty());
+  for (const auto& one : vtime)
+    if (one.policy.name == "vtime") {
+      CHECK(one.score < 0.5);
+      CHECK(one.why[0] == "rejected whatever it was for: static: a queue is never drained");
+    }
+}
+
+TEST_CASE("what was promoted is preferred, what was retired is only found when asked for") {
+  Store store = real_store();
+  const Query query{{}, {"batch"}, ""};
+  const auto before = search(store, query, 9, 0);
+  REQUIRE(before.size() >= 2);
+  const std::string first = before[0].policy.name, second = before[1].policy.name;
+  store.stand(second, "promoted", "measured");
+  store.stand(first, "retired", "too slow");
+  auto now = search(store, query, 9, 0);
+  CHECK(now[0].policy.name == second);
+  CHECK(now[0].score > before[1].score);
+  CHECK(now.size() == before.size() - 1);
+  Query retired = query;
+  retired.filters.status = "retired";
+  now = search(store, retired, 9, 0);
+  REQUIRE(now.size() == 1);
+  CHECK(now[0].policy.name == first);
+  CHECK(join(now[0].why, "; ").find("retired: too slow") != std::string::npos);
+}
+
+TEST_CASE("policies are filtered by kernel, CPUs and tags") {
+  Store store = Store::in_memory();
+  PolicyRow row;
+  row.origin = "added";
+  row.manifest.name = "wide";
+  row.manifest.version = "1";
+  row.manifest.summary = "For many cores.";
+  row.manifest.minimum_kernel = "6.14";
+  row.manifest.cpus.min = 16;
+  row.manifest.tags = {"many-core", "numa"};
+  row.manifest_json = dump(to_json_value(row.manifest));
+  row.source = "/* */";
+  row.digest = digest_of(row);
+  store.put(row);
+  const auto finds = [&](const Filters& filters) {
+    return !search(store, {{}, {"many", "cores"}, "", filters}, 1).empty();
+  };
+  TempDir dir;  // where its source is put for whoever takes the candidate
+  setenv("SCHEDCP_STATE_DIR", dir.path().c_str(), 1);
+  CHECK(finds({}));
+  CHECK(finds({.kernel = "6.14.2-arch1"}));
+  CHECK_FALSE(finds({.kernel = "6.12"}));
+  CHECK(finds({.cpus = 16}));
+  CHECK_FALSE(finds({.cpus = 8}));
+  CHECK(finds({.tags = {"numa"}}));
+  CHECK(finds({.tags = {"numa", "many-core"}}));
+  CHECK_FALSE(finds({.tags = {"numa", "core"}}));
+  CHECK_FALSE(finds({.tags = {"many"}}));
+  CHECK_FALSE(finds({.status = "promoted"}));
+  unsetenv("SCHEDCP_STATE_DIR");
+}
+
+TEST_CASE("knobs are taken from the profile's lengths and cut to their range") {
+  Store store = real_store();
+  PolicyRow row = *store.policy("fifo");
+  Setting setting;
+  setting.labels = {"long_tail_batch"};
+  setting.scaled["slice_us"] = {"length_p50_ms", 1000};
+  setting.why = "a turn as long as the median task";
+  row.manifest.settings = {setting};
+  const fs::path built = fs::path(SCHEDCP_BUILD_DIR) / "share/schedcp/policies/fifo/fifo.bpf.o";
+  const PolicyObject object(read_file(built), "'fifo'");
+  auto profile = long_tail();
+  const auto slice = [&](double length_ms) {
+    profile.features.length_p50_ms = length_ms;
+    std::vector<std::string> why;
+    const auto knobs = knobs_for(row.manifest, &object, {profile, {}, ""}, why);
+    REQUIRE(knobs.size() == 1);
+    CHECK(why.at(0).find("a turn as long as the median task (length_p50_ms is") !=
+          std::string::npos);
+    return knobs[0].value;
+  };
+  CHECK(slice(12) == 12'000);
+  CHECK(slice(1e9) == object.knob("slice_us").max);
+  CHECK(slice(1e-9) == object.knob("slice_us").min);
+}
+
 TEST_CASE("a metric that is better when higher is remembered as a cost") {
   auto measurement = measured(long_tail(), "ljf", "better", {6, 1.25, 1.2, 1.3});
   measurement.better = "higher";
@@ -214,12 +337,12 @@ TEST_CASE("what did not count teaches nothing") {
 }
 
 TEST_CASE("membership halves with each factor of two outside the range") {
-  const Range range{4.0, 8.0};
+  const Traits::Bounds range{4, 8};
   CHECK(membership(4, range) == 1);
   CHECK(membership(6, range) == 1);
   CHECK(membership(2, range) == doctest::Approx(0.5));
   CHECK(membership(32, range) == doctest::Approx(0.25));
-  CHECK(membership(0, Range{{}, 0.5}) == 1);
+  CHECK(membership(0, {Traits::none, 0.5F}) == 1);
 }
 
 TEST_CASE("an unknown policy is refused with the nearest name") {

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <fstream>
 #include <functional>
 
@@ -41,6 +42,32 @@ Experience experience(const std::string& workload, const std::string& policy) {
   one.runs = 6;
   one.measured = one.header.created;
   return one;
+}
+
+/// An experience as a measurement of that command would make it.
+Experience measured(const std::string& command, const std::string& policy,
+                    const std::string& verdict = "better") {
+  auto one = experience("", policy);
+  one.header.context.command = {command};
+  one.workload = fingerprint_of(one.header.context);
+  one.verdict = verdict;
+  return one;
+}
+
+PolicyRow added(const std::string& name, const std::string& source) {
+  PolicyRow row = policy_row(name, "", "object of " + source);
+  row.origin = "added";
+  row.source = source;
+  row.headers = {{"shared.h", "int shared;"}};
+  row.digest = digest_of(row);
+  return row;
+}
+
+/// What it holds, without what differs each time it is written down.
+std::string contents(Store& store) {
+  Repository repository = store.contents();
+  repository.header = {};
+  return dump(to_json(repository));
 }
 
 Store write_store(const TempDir& dir) { return Store::open(dir.path(), Store::Access::write); }
@@ -135,26 +162,55 @@ TEST_CASE("a workload keeps its newest features") {
   CHECK_FALSE(store.workload("g"));
 }
 
+TEST_CASE("a repository of version 2 is brought up to date with all that it held") {
+  TempDir dir;
+  fs::copy_file(fs::path(SCHEDCP_SOURCE_DIR) / "tests/data/repository-v2.db",
+                dir.path() / "schedcp.db");
+  Store store = write_store(dir);
+  CHECK(store.names() == std::vector<std::string>{"fifo", "ljf", "mine", "sjf", "vtime"});
+  const auto mine = store.policy("mine");
+  REQUIRE(mine);
+  CHECK(mine->origin == "added");
+  CHECK(mine->source.find("mine - ") != std::string::npos);
+  CHECK(
+      mine->object.starts_with("\x7f"
+                               "ELF"));
+  CHECK(mine->digest == digest_of(*mine));
+  CHECK(store.versions("mine") == 2);
+  CHECK(store.match({"round-robin"}).size() == 1);
+  const auto ljf = store.history("", "ljf", 10);
+  REQUIRE(ljf.size() == 1);
+  CHECK(ljf[0].ratio->median == 1.2);
+  const auto evidence = store.evidence(ljf[0].workload, "makespan");
+  REQUIRE(evidence.size() == 1);
+  CHECK(evidence[0].ratio == 1.2);
+  CHECK(evidence[0].runs == 6);
+  CHECK(store.history("", "mine", 10).at(0).reason == "stress: a task waited 10 s");
+  REQUIRE(store.workloads().size() == 1);
+  CHECK(store.workloads()[0].features.tail_ratio == 39.4);
+  const Integrity integrity = store.check();
+  CHECK(integrity.faults == std::vector<std::string>{});
+  CHECK(integrity.versions == 6);
+  // The version that was current before is older than whatever is put from now on.
+  CHECK(store.put(added("mine", "new")));
+  CHECK(store.policy("mine")->source == "new");
+}
+
 TEST_CASE("tables of every earlier version are brought up to date") {
-  for (int64_t version = 0; version < store_version(); ++version) {
+  for (int64_t version = 0; version < 2; ++version) {
     TempDir dir;
+    const fs::path path = dir.path() / "schedcp.db";
+    fs::copy_file(fs::path(SCHEDCP_SOURCE_DIR) / "tests/data/repository-v2.db", path);
     {
-      Store store = write_store(dir);
-    }
-    {
-      Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
-      if (version < 2) db.run("DROP TABLE experiences; DROP TABLE workloads");
+      Db db(path, SQLITE_OPEN_READWRITE, "db");
+      db.run("DROP TABLE experiences; DROP TABLE workloads");
       if (version < 1) db.run("DROP TABLE policy_words; DROP TABLE policies; DROP TABLE objects");
       db.run("PRAGMA user_version = " + std::to_string(version));
-      if (version == 1)
-        db.run(
-            "INSERT INTO policies (name, version, digest, origin, source, manifest) VALUES "
-            "('old', '1', 'd', 'added', '', "
-            "'{\"name\":\"old\",\"version\":\"1\",\"summary\":\"Kept.\"}')");
     }
     Store store = write_store(dir);
     CHECK(store.remember(experience("f", "one"), "document"));
-    CHECK(bool(store.policy("old")) == (version == 1));
+    CHECK(bool(store.policy("mine")) == (version == 1));
+    CHECK(store.check().sound);
   }
 }
 
@@ -198,7 +254,7 @@ TEST_CASE("a writer killed in a transaction corrupts nothing and leaves nothing 
       db.run("PRAGMA cache_size = 1");  // so that pages reach the log before the commit
       Transaction transaction(db);
       for (int i = 0; i < 200; ++i)
-        Statement(db, "INSERT INTO objects VALUES (?, zeroblob(4000))", std::to_string(i)).run();
+        Statement(db, "INSERT INTO blobs VALUES (?, zeroblob(4000))", std::to_string(i)).run();
       write_all(write_end.get(), "x", "pipe");
       pause();
     });
@@ -210,7 +266,7 @@ TEST_CASE("a writer killed in a transaction corrupts nothing and leaves nothing 
     CHECK(store.remember(experience("f", "one"), std::to_string(round)));
   }
   Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
-  Statement objects(db, "SELECT count(*) FROM objects");
+  Statement objects(db, "SELECT count(*) FROM blobs");
   REQUIRE(objects.step());
   CHECK(objects.integer(0) == 0);
   Statement check(db, "PRAGMA integrity_check");
@@ -336,6 +392,194 @@ TEST_CASE("a state directory that cannot be written is read, or done without") {
           }) == 0);
   }
   chmod(dir.path().c_str(), 0755);
+}
+
+TEST_CASE("equal sources and objects are kept once") {
+  Store store = Store::in_memory();
+  for (const char* name : {"one", "two"}) {
+    PolicyRow row = added(name, "source");
+    row.object = "object";
+    row.digest = digest_of(row);
+    store.put(row);
+  }
+  // source, object and header, shared by both.
+  CHECK(store.check().blobs == 3);
+  CHECK(store.policy("two")->headers.at("shared.h") == "int shared;");
+}
+
+TEST_CASE("merging is the same in any order and any number of times") {
+  Store one = Store::in_memory(), two = Store::in_memory(), three = Store::in_memory();
+  one.put(added("a", "a of one"));
+  two.put(added("b", "b of two"));
+  two.put(added("a", "a of two, later"));
+  for (Store* store : {&one, &two})
+    CHECK(store->remember(measured("make", "a"), "the same measurement"));
+  one.remember(measured("make", "b", "worse"), "another");
+  one.remember({"fingerprint", {"make"}, "batch", {}});
+  Workload newer{"fingerprint", {"make"}, "batch", {}};
+  newer.features.tail_ratio = 7;
+  usleep(2000);
+  two.remember(newer);
+  one.stand("a", "promoted", "good");
+  two.stand("a", "retired", "not so good");
+  three.put(added("c", "c of three"));
+
+  const Repository of_one = one.contents(), of_two = two.contents(), of_three = three.contents();
+  one.merge(of_two);
+  one.merge(of_three);
+  two.merge(of_three);
+  two.merge(of_one);
+  three.merge(one.contents());
+  CHECK(contents(one) == contents(two));
+  CHECK(contents(one) == contents(three));
+  CHECK(one.merge(of_one) == 0);
+  CHECK(one.merge(two.contents()) == 0);
+  for (Store* store : {&one, &two, &three}) {
+    CHECK(store->versions("a") == 2);
+    CHECK(store->policy("a")->source == "a of two, later");
+    const std::string other = digest_of(added("a", "a of one")).substr(0, 12);
+    CHECK(store->version("a", other)->source == "a of one");
+    CHECK(store->standing("a").status == "retired");
+    CHECK(store->history("", "", 10).size() == 2);
+    CHECK(store->workload("fingerprint")->features.tail_ratio == 7);
+    CHECK(store->match({"does"}).size() == 3);
+    CHECK(store->check().faults == std::vector<std::string>{});
+  }
+}
+
+TEST_CASE("a built-in policy stays current whatever is merged") {
+  Store here = Store::in_memory(), there = Store::in_memory();
+  here.put(policy_row("one", "built in"));
+  there.put(added("one", "theirs"));
+  here.merge(there.contents());
+  CHECK(here.policy("one")->origin == "builtin");
+  CHECK(here.versions("one") == 2);
+}
+
+TEST_CASE("what another machine sends is refused when it does not agree in itself") {
+  Store there = Store::in_memory(), here = Store::in_memory();
+  there.put(added("one", "source"));
+  there.remember(measured("make", "one"), "document");
+  Repository sent = there.contents();
+  SUBCASE("other bytes than the hash says") { sent.blobs.begin()->second = "AAAA"; }
+  SUBCASE("a blob is missing") { sent.blobs.clear(); }
+  SUBCASE("a header that would leave its folder") {
+    sent.policies[0].headers["../../evil.h"] = sent.policies[0].headers["shared.h"];
+  }
+  SUBCASE("a name that would leave its folder") {
+    sent.policies[0].manifest = R"({"name":"../evil","version":"1","summary":"s"})";
+  }
+  SUBCASE("an experience under another workload's name") {
+    sent.experiences[0].experience["workload"] = "0000000000000000";
+  }
+  CHECK_THROWS_AS(here.merge(sent), Error);
+  CHECK(here.names().empty());
+  CHECK(here.check().blobs == 0);
+}
+
+TEST_CASE("a backup puts back what was there, and nothing of what came later") {
+  TempDir dir;
+  const fs::path copy = dir.path() / "copy";
+  Store store = write_store(dir);
+  store.put(added("one", "source"));
+  store.backup(copy);
+  CHECK_FALSE(fs::exists(copy.string() + "-wal"));
+  const std::string before = contents(store);
+  store.put(added("two", "source"));
+  Store other = write_store(dir);  // has it open meanwhile
+  store.restore(copy);
+  CHECK(contents(store) == before);
+  CHECK(contents(other) == before);
+  CHECK(other.put(added("three", "source")));
+  CHECK(store.check().sound);
+}
+
+TEST_CASE("a backup of an earlier version is brought up to date when it is put back") {
+  Store store = Store::in_memory();
+  store.put(added("one", "source"));
+  store.restore(fs::path(SCHEDCP_SOURCE_DIR) / "tests/data/repository-v2.db");
+  CHECK(store.policy("mine"));
+  CHECK_FALSE(store.policy("one"));
+  CHECK(store.check().sound);
+}
+
+TEST_CASE("what is no sound backup is refused and changes nothing") {
+  TempDir dir;
+  const fs::path file = dir.path() / "copy";
+  Store store = write_store(dir);
+  store.put(added("one", std::string(50'000, 's')));
+  SUBCASE("not there") {}
+  SUBCASE("no database") { std::ofstream(file) << "words"; }
+  SUBCASE("another program's database") {
+    Db db(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "db");
+    db.run("CREATE TABLE notes (text)");
+  }
+  SUBCASE("a damaged one") {
+    store.backup(file);
+    std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+    out.seekp(2 * 4096);
+    out << std::string(8 * 4096, '\xff');
+  }
+  const std::string before = contents(store);
+  CHECK_THROWS_AS(store.restore(file), Error);
+  CHECK(contents(store) == before);
+  CHECK(store.check().sound);
+}
+
+TEST_CASE("a check finds bytes that are not what their hash says, and what refers to nothing") {
+  TempDir dir;
+  Store store = write_store(dir);
+  store.put(added("one", "source"));
+  CHECK(store.check().sound);
+  Db db(dir.path() / "schedcp.db", SQLITE_OPEN_READWRITE, "db");
+  SUBCASE("other bytes") { db.run("UPDATE blobs SET bytes = 'other'"); }
+  SUBCASE("no bytes") { db.run("DELETE FROM blobs"); }
+  SUBCASE("no words") { db.run("DELETE FROM policy_words"); }
+  SUBCASE("no manifest") { db.run("UPDATE policies SET manifest = '{}'"); }
+  const Integrity integrity = store.check();
+  CHECK_FALSE(integrity.sound);
+  CHECK_FALSE(integrity.faults.empty());
+}
+
+TEST_CASE("a kept vector keeps its direction") {
+  std::vector<float> vector, back;
+  for (int i = 0; i < 256; ++i) vector.push_back(std::sin(float(i)));
+  unpack(packed(vector), back);
+  float dot = 0, length = 0, squares = 0;
+  for (size_t i = 0; i < back.size(); ++i) {
+    dot += vector[i] * back[i];
+    length += vector[i] * vector[i];
+    squares += back[i] * back[i];
+  }
+  CHECK(squares == doctest::Approx(1));
+  CHECK(dot / std::sqrt(length) > 0.9999);
+}
+
+TEST_CASE("what is listed under one model is not under another, and leaves with its version") {
+  Store store = Store::in_memory();
+  store.put(policy_row("one", "a"));
+  store.put(policy_row("two", "b"));
+  CHECK(store.unlisted("m").size() == 2);
+  Traits traits;
+  traits.labels = 3;
+  store.list("m", *store.id_of("one"), traits, {1, 0});
+  store.list("other", *store.id_of("one"), traits, {0, 1, 0});
+  CHECK(store.unlisted("m").size() == 1);
+  CHECK(store.catalogue("m").dimension == 2);
+  CHECK(store.catalogue("m").traits.at(0).labels == 3);
+  CHECK(store.catalogue("other").dimension == 3);
+  store.put(policy_row("one", "c"));
+  CHECK(store.catalogue("m").policies.empty());
+  CHECK(store.unlisted("m").size() == 2);
+  CHECK(store.check().sound);
+}
+
+TEST_CASE("kernels are compared by their first two numbers") {
+  CHECK(kernel_number("6.12.94+deb13-amd64") == kernel_number("6.12"));
+  CHECK(kernel_number("6.9") < kernel_number("6.12"));
+  CHECK(kernel_number("7.0") > kernel_number("6.99"));
+  CHECK(kernel_number("six") == 0);
+  CHECK(kernel_number("6") == 0);
 }
 
 TEST_CASE("workloads are told apart by command and directory") {

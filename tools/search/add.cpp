@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Letting a policy from outside into the repository: it must compile and pass the static rules, for
 // which schedcp-verify is asked; a copy of it is kept, so that what was found stays what it was.
-#include <algorithm>
-
 #include "auth/digest.h"
 #include "base/paths.h"
 #include "base/process.h"
@@ -42,9 +40,7 @@ Source locate(fs::path from) {
   } else {
     throw usage_error("'" + from.string() + "' is neither NAME.bpf.c nor NAME.bpf.o nor a folder");
   }
-  const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
-  if (source.name.empty() || source.name.size() > 63 ||
-      !std::all_of(source.name.begin(), source.name.end(), fits))
+  if (!is_policy_name(source.name))
     throw usage_error("'" + printable(source.name, 60) + "' cannot be a policy's name",
                       "letters, digits, '_' and '-', at most 63");
   source.manifest = source.file.parent_path() / (source.name + ".json");
@@ -106,24 +102,19 @@ Added add_policy(Store& store, const fs::path& from) {
   if (!verdict.accepted) {
     for (const auto& stage : verdict.stages)
       if (stage.outcome == "failed") {
-        added.refused = verdict.reason;
+        added.refused = verdict;
+        added.refused->candidate.policy = {source.name, row.manifest.version, std::nullopt,
+                                           row.manifest.summary};
         return added;
       }
   }
   row.object = compiled ? text : verdict.object ? read_file(verdict.object->path) : "";
   if (!row.object.empty()) row.object_hash = sha256_hex(row.object);
-  row.digest = sha256_hex(row.manifest_json + "\n" + row.source + "\n" + row.object);
-
-  // By content, so that a candidate found earlier keeps meaning the same bytes.
-  const fs::path kept = state_dir() / "policies" / row.digest.substr(0, 16);
-  make_directories(kept, 0755);
-  row.path = kept / (source.name + (compiled ? ".bpf.o" : ".bpf.c"));
   if (!compiled)
     for (const auto& entry : fs::directory_iterator(source.file.parent_path()))
       if (entry.is_regular_file() && entry.path().extension() == ".h")
-        write_file_atomic(kept / entry.path().filename(),
-                          read_file(entry.path(), file_limit_bytes));
-  write_file_atomic(*row.path, text);
+        row.headers[entry.path().filename()] = read_file(entry.path(), file_limit_bytes);
+  row.digest = digest_of(row);
   added.changed = store.put(row);
   return added;
 }

@@ -5,6 +5,7 @@
 // policies, and what was measured of them. Whether a candidate is safe is schedcp-verify's to say.
 #include "base/paths.h"
 #include "cli/program.h"
+#include "endpoint.h"
 #include "record.h"
 #include "score.h"
 #include "views.h"
@@ -16,12 +17,18 @@ namespace {
 struct SearchOptions {
   int64_t top = 3;
   std::string goal;
+  Filters filters;
+  EndpointOptions endpoint;
   std::vector<std::string> words;
 };
 
 ExitCode find(Program& program, const SearchOptions& options) {
   if (options.top < 1) throw usage_error("--top: must be at least 1");
-  Query query{{}, options.words, options.goal};
+  if (!options.filters.kernel.empty() && !kernel_number(options.filters.kernel))
+    throw usage_error("--kernel: '" + printable(options.filters.kernel, 60) + "' is no release",
+                      "as 6.12 or what uname -r prints");
+  if (options.filters.cpus < 0) throw usage_error("--cpus: must be at least 1");
+  Query query{{}, options.words, options.goal, options.filters};
   // Words alone leave stdin alone: who runs this from a script need not close it.
   const bool asked = std::erase(query.words, "-") > 0;
   if (asked || (query.words.empty() && Program::stdin_has_documents())) {
@@ -43,7 +50,16 @@ ExitCode find(Program& program, const SearchOptions& options) {
       if (error.code != ExitCode::unable) throw;
       program.warn(std::string(error.what()) + "; going on without remembering");
     }
-  const auto candidates = search(store, query, size_t(options.top));
+  Vocabulary vocabulary(Vocabulary::installed());
+  std::optional<Endpoint> endpoint;
+  if (!options.endpoint.url.empty())
+    endpoint.emplace(options.endpoint, store);
+  else if (!options.endpoint.model.empty() || !options.endpoint.key_file.empty())
+    throw usage_error("--embeddings: missing", "it names the endpoint");
+  Embedder& embedder = endpoint ? static_cast<Embedder&>(*endpoint) : vocabulary;
+  Search search(store, embedder, vocabulary);
+  const auto candidates = search.find(query, size_t(options.top));
+  for (const auto& warning : search.warnings(query)) program.warn(warning);
   if (candidates.empty()) {
     program.warn(query.profile ? "no policy is meant for such a workload"
                                : "no policy matches '" + printable(join(query.words, " ")) + "'");
@@ -80,7 +96,9 @@ ExitCode add(Program& program, const std::string& from) {
   Store store = open_repository(Store::Access::write);
   const Added added = add_policy(store, from);
   if (added.refused) {
-    program.warn("refused: " + *added.refused);
+    // Remembered, so that nobody tries it again unawares.
+    store.remember(*experience_of(*added.refused), added.refused->header.id);
+    program.warn("refused: " + added.refused->reason);
     return ExitCode::no;
   }
   const PolicyEntry entry = entry_of(store, *store.policy(added.row.manifest.name));
@@ -117,18 +135,58 @@ ExitCode record(Program& program) {
 struct HistoryOptions {
   std::string policy, workload;
   int64_t limit = 20;
+  bool antipatterns = false;
 };
 
 ExitCode history(Program& program, const HistoryOptions& options) {
   Store store = open_repository(Store::Access::prefer);
   if (!store.note().empty()) program.warn(store.note());
-  if (!options.policy.empty()) find_policy(store, options.policy);
-  const auto experiences = store.history(options.workload, options.policy, options.limit);
+  // Of a policy that was refused there may be experiences and nothing else.
+  if (!options.policy.empty() && store.measured(options.policy, false) == 0)
+    find_policy(store, options.policy);
+  const auto experiences =
+      store.history(options.workload, options.policy, options.limit, options.antipatterns);
   if (program.format() == Format::text)
     program.write_out(view(experiences, program.colour()));
   else
     for (const auto& one : experiences) program.emit(one, [] { return std::string(); });
   return ExitCode::done;
+}
+
+struct StandOptions {
+  std::string policy, reason, status;
+};
+
+ExitCode stand(Program& program, const StandOptions& options) {
+  if (options.reason.empty()) throw usage_error("--reason: missing", "say why; others read it");
+  Store store = open_repository(Store::Access::write);
+  auto standing = new_document<Standing>();
+  standing.policy = find_policy(store, options.policy).manifest.name;
+  standing.status = options.status;
+  standing.reason = options.reason;
+  store.stand(standing.policy, standing.status, standing.reason);
+  program.emit(standing, [&] { return standing.policy + " is " + standing.status + "\n"; });
+  return ExitCode::done;
+}
+
+/// A verb on the repository as a whole; afterwards all of it is read through.
+ExitCode whole(Program& program, const std::string& verb, const std::string& file) {
+  Store store = open_repository(verb == "check" ? Store::Access::prefer : Store::Access::write);
+  if (!store.note().empty()) program.warn(store.note());
+  int64_t added = 0;
+  if (verb == "export") write_file_atomic(file, dump(to_json(store.contents())) + "\n");
+  if (verb == "import") {
+    const auto values = parse_stream(read_file(file), "'" + file + "'");
+    if (values.size() != 1) throw usage_error("'" + file + "' is not what export writes");
+    added = store.merge(from_json<Repository>(values[0]));
+  }
+  if (verb == "backup") store.backup(file);
+  if (verb == "restore") store.restore(file);
+  Integrity integrity = store.check();
+  integrity.done = verb;
+  integrity.added = added;
+  program.emit(integrity, [&] { return view(integrity, file); });
+  return integrity.sound ? ExitCode::done : ExitCode::no;
 }
 
 }  // namespace
@@ -140,12 +198,29 @@ int main(int argc, char** argv) {
   program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
       .choices({"makespan", "latency", "throughput", "mean_completion"})
       .default_text("the profile's");
+  program.option("--kernel", options.filters.kernel, "RELEASE", "Only what runs on this kernel.");
+  program.option("--cpus", options.filters.cpus, "N", "Only what makes sense on so many CPUs.")
+      .default_text("any number");
+  program.option("--tag", options.filters.tags, "TAG", "Only what has this tag; all, if several.");
+  program.option("--status", options.filters.status, "STATUS", "Only what stands so.")
+      .choices({"offered", "promoted", "retired"})
+      .default_text("all but the retired");
+  program
+      .option("--embeddings", options.endpoint.url, "URL",
+              "Take vectors from this OpenAI-compatible endpoint (.../v1).")
+      .default_text("the built-in vocabulary");
+  program.option("--embedding-model", options.endpoint.model, "NAME",
+                 "The model to ask that endpoint for.");
+  program
+      .option("--embedding-key-file", options.endpoint.key_file, "FILE",
+              "Holds the endpoint's key.")
+      .default_text("$SCHEDCP_EMBEDDINGS_KEY");
   program.argument("WORDS", options.words,
                    "Words to look for; '-' among them reads a profile on stdin as well.");
   program.reads<Profile>().writes<Candidate>();
   program.hints({.read_only = true, .idempotent = true, .timeout_s = 60});
   program.example("schedcp-search --top 1 longest job first", "Search by words.");
-  program.exit_meaning(1, "no policy matches; nothing is printed on stdout");
+  program.exit_meaning(1, "no policy matches, or the repository is not sound");
 
   program.subcommand("list", "List the repository's policies.", [&] { return list(program); })
       .writes<PolicyEntry>()
@@ -173,7 +248,40 @@ int main(int argc, char** argv) {
   histories.option("--policy", which.policy, "POLICY", "Of this policy only.");
   histories.option("--workload", which.workload, "FINGERPRINT", "Of this workload only.");
   histories.option("--limit", which.limit, "N", "At most so many.");
+  histories.flag("--antipatterns", which.antipatterns,
+                 "Only what was rejected, failed or made things worse.");
   histories.writes<Experience>().hints({.read_only = true, .idempotent = true, .timeout_s = 60});
+
+  StandOptions standing;
+  const auto stands = [&](const char* verb, const char* status, const char* sentence) {
+    auto& command = program.subcommand(verb, sentence, [&, status] {
+      standing.status = status;
+      return stand(program, standing);
+    });
+    command.argument("POLICY", standing.policy, "Its name.").required();
+    command.option("--reason", standing.reason, "TEXT", "Why, for whoever reads it later.");
+    command.writes<Standing>().hints({.timeout_s = 60});
+  };
+  stands("promote", "promoted", "Prefer a policy from now on.");
+  stands("retire", "retired", "No longer offer a policy.");
+  stands("reinstate", "offered", "Offer a policy again as any other, without preference.");
+
+  std::string file;
+  const auto wholes = [&](const char* verb, const char* sentence, ToolHints hints) {
+    auto& command = program.subcommand(
+        verb, sentence, [&, name = std::string(verb)] { return whole(program, name, file); });
+    if (verb != std::string("check")) command.argument("FILE", file, "Which file.").required();
+    command.writes<Integrity>().hints(hints);
+  };
+  wholes("export", "Write all that another machine can use to one file.",
+         {.idempotent = true, .timeout_s = 300});
+  wholes("import", "Merge what another machine exported.", {.idempotent = true, .timeout_s = 300});
+  wholes("backup", "Copy the repository, whoever writes meanwhile.",
+         {.idempotent = true, .timeout_s = 300});
+  wholes("restore", "Put back a backup in place of the repository.",
+         {.destructive = true, .idempotent = true, .timeout_s = 300});
+  wholes("check", "Read the whole repository and say whether it is sound.",
+         {.read_only = true, .idempotent = true, .timeout_s = 300});
 
   return program.run(argc, argv, [&] { return find(program, options); });
 }

@@ -23,7 +23,11 @@ std::vector<Experience> experiences_of(const Measurement& measurement) {
     if (context.command.empty()) context.command = measurement.command;
     experience.workload = fingerprint_of(context);
     experience.policy = arm.policy ? arm.policy->candidate.policy.name : arm.name;
-    if (arm.policy) experience.knobs = arm.policy->candidate.knobs;
+    if (arm.policy) {
+      experience.knobs = arm.policy->candidate.knobs;
+      experience.version = arm.policy->candidate.policy.version;
+      if (arm.policy->object) experience.object_sha256 = arm.policy->object->sha256;
+    }
     experience.verdict = arm.verdict;
     experience.runs = arm.runs;
     const bool confirmed = measurement.winner == arm.name && measurement.confirmation;
@@ -48,9 +52,12 @@ std::vector<Experience> experiences_of(const Measurement& measurement) {
 std::optional<Experience> experience_of(const Verdict& verdict) {
   if (verdict.accepted) return std::nullopt;
   auto experience = new_document<Experience>({&verdict.header});
+  // Without a workload it was refused whatever it is for.
   experience.workload = fingerprint_of(experience.header.context);
-  if (experience.workload.empty()) return std::nullopt;
   experience.policy = verdict.candidate.policy.name;
+  experience.version = verdict.candidate.policy.version;
+  experience.summary = verdict.candidate.policy.summary;
+  if (verdict.object) experience.object_sha256 = verdict.object->sha256;
   experience.knobs = verdict.candidate.knobs;
   experience.verdict = "rejected";
   experience.reason = verdict.reason;

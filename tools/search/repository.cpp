@@ -7,11 +7,6 @@
 namespace schedcp {
 namespace {
 
-std::string digest_of(const PolicyRow& row) {
-  return sha256_hex(std::to_string(row.manifest_json.size()) + "\n" + row.manifest_json + "\n" +
-                    sha256_hex(row.source) + sha256_hex(row.object));
-}
-
 PolicyRow builtin(const fs::path& dir, const std::string& name) {
   PolicyRow row;
   row.origin = "builtin";
@@ -35,10 +30,11 @@ void refresh_builtins(Store& store, const fs::path& dir) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(dir, error)) {
     const std::string name = entry.path().filename();
-    if (!fs::exists(entry.path() / (name + ".json"))) continue;
-    names.insert(name);
+    if (fs::exists(entry.path() / (name + ".json"))) names.insert(name);
+  }
+  for (const auto& name : names) {
     try {
-      store.put(builtin(entry.path(), name));
+      store.put(builtin(dir / name, name));
     } catch (const Error& fault) {
       // A fault of the installation, not of what the user typed.
       throw fault.code == ExitCode::usage ? unable(fault.what(), "install schedcp anew") : fault;
@@ -52,7 +48,7 @@ void refresh_builtins(Store& store, const fs::path& dir) {
 Store open_repository(Store::Access access) {
   const fs::path dir = share_dir() / "policies";
   Store store = Store::open(state_dir(), access);
-  if (!store.writable() && store.policies().size() > 0) return store;
+  if (!store.writable() && store.names().size() > 0) return store;
   try {
     refresh_builtins(store, dir);
     return store;
@@ -66,11 +62,14 @@ Store open_repository(Store::Access access) {
   }
 }
 
-PolicyRow find_policy(Store& store, const std::string& name) {
-  if (auto row = store.policy(name)) return std::move(*row);
-  std::vector<std::string> known;
-  for (const auto& row : store.policies()) known.push_back(row.manifest.name);
-  const std::string meant = nearest(name, known);
+PolicyRow find_policy(Store& store, const std::string& word) {
+  const size_t at = word.find('@');
+  const std::string name = word.substr(0, at);
+  auto row = at == word.npos ? store.policy(name) : store.version(name, word.substr(at + 1));
+  if (row) return std::move(*row);
+  if (at != word.npos && store.policy(name))
+    throw usage_error("no version '" + printable(word.substr(at + 1), 70) + "' of '" + name + "'");
+  const std::string meant = nearest(name, store.names());
   throw usage_error("no policy '" + printable(name, 60) + "'" +
                         (meant.empty() ? "" : "; did you mean '" + meant + "'?"),
                     "schedcp-search list shows all");
@@ -81,6 +80,20 @@ std::optional<PolicyObject> object_of(const PolicyRow& row) {
   return PolicyObject(row.object, "'" + row.manifest.name + "'");
 }
 
+std::optional<std::string> path_of(const PolicyRow& row) {
+  if (row.origin != "added") return std::nullopt;
+  const std::string& name = row.manifest.name;
+  // By content, so that a candidate found earlier keeps meaning the same bytes.
+  const fs::path dir = state_dir() / "policies" / row.digest.substr(0, 16);
+  const fs::path path = dir / (name + (row.source.empty() ? ".bpf.o" : ".bpf.c"));
+  if (!fs::exists(path)) {
+    make_directories(dir, 0755);
+    for (const auto& [header, bytes] : row.headers) write_file_atomic(dir / header, bytes);
+    write_file_atomic(path, row.source.empty() ? row.object : row.source);
+  }
+  return path;
+}
+
 PolicyEntry entry_of(Store& store, const PolicyRow& row) {
   const Manifest& manifest = row.manifest;
   auto entry = new_document<PolicyEntry>();
@@ -88,7 +101,7 @@ PolicyEntry entry_of(Store& store, const PolicyRow& row) {
   entry.version = manifest.version;
   entry.origin = row.origin;
   entry.summary = manifest.summary;
-  entry.path = row.path;
+  entry.path = path_of(row);
   entry.description = manifest.description;
   entry.algorithm = manifest.algorithm;
   entry.source = manifest.source;
@@ -105,7 +118,11 @@ PolicyEntry entry_of(Store& store, const PolicyRow& row) {
     entry.object_sha256 = row.object_hash;
   }
   entry.versions = store.versions(manifest.name);
-  entry.measured = int64_t(store.history("", manifest.name, 1'000'000).size());
+  entry.measured = store.measured(manifest.name, false);
+  entry.antipatterns = store.measured(manifest.name, true);
+  const StandingRow standing = store.standing(manifest.name);
+  entry.status = standing.status;
+  if (!standing.reason.empty()) entry.status_reason = standing.reason;
   return entry;
 }
 

@@ -14,8 +14,13 @@ Store open_repository(Store::Access access);
 /// Puts the policies under `dir` (NAME/NAME.{json,bpf.c,bpf.o}) into `store` as the built-in ones.
 void refresh_builtins(Store& store, const fs::path& dir);
 
-/// The current version, or usage_error naming the nearest.
-PolicyRow find_policy(Store& store, const std::string& name);
+/// The current version of NAME, or of NAME@DIGEST the one whose digest starts so; usage_error
+/// naming the nearest if there is none.
+PolicyRow find_policy(Store& store, const std::string& word);
+
+/// Where an added policy's source (its object, without one) stands as a file, made there if need
+/// be; nothing for a built-in one.
+std::optional<std::string> path_of(const PolicyRow& row);
 
 /// The compiled object of a policy, if there is one.
 std::optional<PolicyObject> object_of(const PolicyRow& row);
@@ -25,8 +30,8 @@ PolicyEntry entry_of(Store& store, const PolicyRow& row);
 /// An added policy, or why it was refused.
 struct Added {
   PolicyRow row;
-  std::optional<std::string> refused;  ///< the reason, when schedcp-verify's first stages said no
-  bool changed = false;                ///< false: this very version was there already
+  std::optional<Verdict> refused;  ///< by schedcp-verify's first stages
+  bool changed = false;            ///< false: this very version was there already
 };
 /// Takes NAME.bpf.c, NAME.bpf.o or a folder NAME with NAME.bpf.c in it, and NAME.json beside it if
 /// there is one. It must pass build and static of schedcp-verify; a copy is kept under state_dir().

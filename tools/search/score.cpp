@@ -1,64 +1,71 @@
 // SPDX-License-Identifier: MIT
-// A score has three parts. What the manifest says: the weighted geometric mean of how well each
-// feature lies in the signature's range, whether the classification and the goal are among those it
-// is for (geometric, because one thing that is wrong spoils the rest). Words: FTS5's ranking. And
+// Four parts make a score. Meaning: the angle between what is asked and what the policy says of
+// itself (asked are the words, and the profile put into words). Words: FTS5's ranking. Fit: how
+// well the workload's features, its classification and the goal lie in what the policy is for. And
 // memory: each measurement on this workload or a like one pulls the score towards what it showed,
-// so that with a few of them experience outweighs what the manifest promises.
+// so that with a few of them experience outweighs what the manifest promises. Last, an upper
+// confidence bound in the manner of UCB1 (Auer, Cesa-Bianchi, Fischer, Finite-time analysis of the
+// multiarmed bandit problem, 2002): where much was measured, a promising policy that was tried
+// little is lifted, so that it is tried, too. `why` tells of each part.
 #include "score.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+
+#include "auth/digest.h"
+#include "base/paths.h"
 
 namespace schedcp {
 namespace {
 
+constexpr double meaning_share = 0.6;          // of what words are asked for; the rest is FTS5's
 constexpr double words_share = 0.3;            // beside a profile
-constexpr double most_memory = 3;              // how much more than the manifest memory can count
+constexpr double words_share_at_goal = 0.5;    // beside nothing but a goal
+constexpr double described_share = 0.15;       // of a profile put into words, beside its features
+constexpr double full_meaning = 0.5;           // a best cosine below it is not taken for a match
+constexpr double most_memory = 3;              // how much more than the rest memory can count
 constexpr double least_likeness = 0.6;         // below it a workload teaches nothing about another
+constexpr double curiosity = 0.08;             // how far the confidence bound can lift
+constexpr double failure = 2;                  // as many measurements as one that broke counts for
+constexpr double promotion = 0.1;              // of what is missing to 1
+constexpr size_t index_neighbours = 400;       // when not all can be looked at
 constexpr int64_t kernel_timeout_ms = 30'000;  // the kernel's own default and maximum
 
-std::string number(double value) {
-  return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
+std::string text_of(const Query& query) { return join(query.words, " "); }
+
+/// Words worth looking for as they are written: not those that only hold a sentence together,
+/// unless one is a policy's name.
+std::vector<std::string> telling(const Query& query, const Vocabulary& vocabulary, Store& store) {
+  std::vector<std::string> words;
+  for (const auto& phrase : query.words)
+    for (auto& word : split(phrase, ' ')) {
+      const auto parts = words_of(word);
+      if (parts.empty()) continue;
+      if (parts.size() == 1 && vocabulary.is_stop_word(parts[0]) && !store.id_of(word)) continue;
+      words.push_back(word);
+    }
+  return words;
 }
 
-std::string range_sentence(const std::string& name, double value, const Range& range) {
-  if (range.min && value < *range.min)
-    return fmt::format("{} {} is below {}", name, number(value), number(*range.min));
-  if (range.max && value > *range.max)
-    return fmt::format("{} {} is above {}", name, number(value), number(*range.max));
-  if (range.min && range.max)
-    return fmt::format("{} {} is in {} to {}", name, number(value), number(*range.min),
-                       number(*range.max));
-  if (range.min)
-    return fmt::format("{} {} is at least {}", name, number(value), number(*range.min));
-  return fmt::format("{} {} is at most {}", name, number(value), number(range.max.value_or(0)));
+/// What a policy says of itself, and what it says it is not for.
+std::string text_for(const Manifest& manifest) {
+  std::string text = manifest.name + ". " + manifest.summary + " " + join(manifest.suits, ". ") +
+                     ". " + join(manifest.tags, ", ") + ". ";
+  for (const auto& goal : manifest.goals)
+    text += goal == "mean_completion" ? "mean completion. " : goal + ". ";
+  return text + manifest.algorithm.value_or("") + " " + manifest.description.value_or("");
 }
 
-bool has(const std::vector<std::string>& list, const std::string& one) {
-  return std::find(list.begin(), list.end(), one) != list.end();
-}
+constexpr float unsuited_share = 0.3F;
 
-double geometric(const std::vector<Reason>& reasons) {
-  double sum = 0, weight = 0;
-  for (const auto& reason : reasons) {
-    sum += reason.weight * std::log(std::max(reason.value, 0.01));
-    weight += reason.weight;
-  }
-  return weight > 0 ? std::exp(sum / weight) : 0.5;
-}
-
-/// What a measurement says, 0 to 1: half for no difference, all for two thirds of the cost.
-double worth(const Experience& experience) {
-  if (experience.verdict == "rejected" || experience.verdict == "failed") return 0;
-  if (experience.verdict == "no_difference" || !experience.ratio) return 0.5;
-  return std::clamp(0.5 + 1.5 * (1 - experience.ratio->median), 0.0, 1.0);
-}
-
-std::string memory_sentence(const Experience& experience, bool same, double like) {
-  const std::string where =
-      same ? "here" : fmt::format("on a workload {:.0f} % like this one", 100 * like);
+std::string memory_sentence(const Experience& experience, double like) {
+  const std::string where = experience.workload.empty() ? "whatever it was for"
+                            : like == 1
+                                ? "here"
+                                : fmt::format("on a workload {:.0f} % like this one", 100 * like);
   if (experience.verdict == "rejected" || experience.verdict == "failed")
     return fmt::format("{} {}: {}", experience.verdict, where,
                        printable(experience.reason.value_or("no reason kept"), 120));
@@ -72,138 +79,310 @@ std::string memory_sentence(const Experience& experience, bool same, double like
   return text;
 }
 
-/// Knobs that the manifest's settings ask for on this workload, checked against the object.
-std::vector<KnobValue> knobs_for(const Manifest& manifest, const PolicyObject* object,
-                                 const Query& query, std::vector<std::string>& why) {
-  std::vector<KnobValue> knobs;
-  for (const auto& setting : manifest.settings) {
-    const std::string label = query.profile ? query.profile->classification.label : "";
-    bool applies = (setting.labels.empty() || has(setting.labels, label)) &&
-                   (setting.goals.empty() || has(setting.goals, query.goal));
-    for (const auto& [name, range] : setting.when) {
-      const auto value = query.profile ? feature(query.profile->features, name) : std::nullopt;
-      applies = applies && value && membership(*value, range) == 1;
-    }
-    if (!applies) continue;
-    for (const auto& [name, value] : setting.knobs) {
-      if (object) PolicyObject::check_range(object->knob(name), value);
-      std::erase_if(knobs, [&](const KnobValue& knob) { return knob.name == name; });
-      knobs.push_back({name, value});
-      why.push_back(fmt::format("{} set to {}: {}", name, value, setting.why));
-    }
-  }
-  return knobs;
-}
-
 }  // namespace
 
-double membership(double value, const Range& range) {
-  // Below 0.01 all is the same: a share of nothing is not infinitely far from one of a hundredth.
-  const auto distance = [](double small, double large) {
-    return std::log2(std::max(large, 0.01)) - std::log2(std::max(small, 0.01));
+Search::Search(Store& store, Embedder& embedder, const Vocabulary& vocabulary)
+    : store_(store), embedder_(embedder), vocabulary_(vocabulary) {
+  catalogue_ = store_.catalogue(embedder_.model());
+  list_missing();
+  for (size_t i = 0; i < catalogue_.policies.size(); ++i) places_[catalogue_.policies[i]] = i;
+  ids_ = store_.ids();
+  workloads_ = store_.workloads();
+  for (const auto& [name, standing] : store_.standings())
+    if (const auto id = ids_.find(name); id != ids_.end())
+      standings_[id->second] = {standing.status, standing.reason};
+  if (catalogue_.policies.size() >= exact_limit) open_index();
+}
+
+void Search::list_missing() {
+  const auto missing = store_.unlisted(embedder_.model());
+  if (missing.empty()) return;
+  std::vector<Traits> traits;
+  std::vector<std::string> texts;
+  for (const int64_t id : missing) {
+    const Manifest manifest = store_.policy(id).manifest;
+    traits.push_back(traits_of(manifest));
+    texts.push_back(text_for(manifest));
+    texts.push_back(join(manifest.unsuited, ". "));
+  }
+  // Nothing needs no vector, and endpoints refuse to make one of it.
+  std::vector<std::string> asked;
+  for (const auto& text : texts)
+    if (!text.empty()) asked.push_back(text);
+  const auto vectors = embedder_.embed(asked);
+  size_t next = 0;
+  const auto write = [&] {
+    for (size_t i = 0; i < missing.size(); ++i) {
+      Embedder::Vector vector = vectors[next++];
+      if (!texts[2 * i + 1].empty()) {
+        const auto& against = vectors[next++];
+        for (size_t at = 0; at < vector.size(); ++at) vector[at] -= unsuited_share * against[at];
+        normalize(vector);
+      }
+      if (store_.writable()) {
+        store_.list(embedder_.model(), missing[i], traits[i], vector);
+      } else {
+        catalogue_.dimension = vector.size();
+        catalogue_.policies.push_back(missing[i]);
+        catalogue_.traits.push_back(traits[i]);
+        catalogue_.vectors.insert(catalogue_.vectors.end(), vector.begin(), vector.end());
+      }
+    }
   };
-  if (range.min && value < *range.min) return std::exp2(-distance(value, *range.min));
-  if (range.max && value > *range.max) return std::exp2(-distance(*range.max, value));
-  return 1;
+  if (!store_.writable()) return write();
+  store_.together([&] {
+    // Of an older vocabulary nothing is needed again.
+    if (&embedder_ == &vocabulary_) store_.forget_models("builtin-", embedder_.model());
+    write();
+  });
+  catalogue_ = store_.catalogue(embedder_.model());
 }
 
-std::vector<Reason> reasons_of_manifest(const Manifest& manifest, const Query& query) {
-  std::vector<Reason> reasons;
+/// The index beside the database, with what came and went since it was saved.
+void Search::open_index() {
+  const fs::path file =
+      state_dir() / ("nearest-" + sha256_hex(embedder_.model()).substr(0, 16) + ".hnsw");
+  index_.emplace(VectorIndex::load(file, catalogue_.dimension));
+  std::vector<int64_t> come;
+  std::vector<float> vectors;
+  for (size_t i = 0; i < catalogue_.policies.size(); ++i) {
+    if (index_->ids().contains(catalogue_.policies[i])) continue;
+    come.push_back(catalogue_.policies[i]);
+    vectors.insert(vectors.end(), catalogue_.vector(i),
+                   catalogue_.vector(i) + catalogue_.dimension);
+  }
+  index_->add(come, vectors.data());
+  std::vector<int64_t> gone;
+  for (const int64_t id : index_->ids())
+    if (!places_.contains(id)) gone.push_back(id);
+  for (const int64_t id : gone) index_->remove(id);
+  if ((!come.empty() || !gone.empty()) && store_.writable()) index_->save(file);
+}
+
+bool Search::passes(size_t at, const Filters& filters, const std::set<int64_t>& tagged) const {
+  const Traits& traits = catalogue_.traits[at];
+  const int64_t id = catalogue_.policies[at];
+  if (!filters.kernel.empty() && traits.kernel > kernel_number(filters.kernel)) return false;
+  if (filters.cpus > 0 && membership(double(filters.cpus), traits.cpus) < 1) return false;
+  if (!filters.tags.empty() && !tagged.contains(id)) return false;
+  const auto standing = standings_.find(id);
+  const std::string status = standing == standings_.end() ? "offered" : standing->second.first;
+  return filters.status.empty() ? status != "retired" : status == filters.status;
+}
+
+std::map<int64_t, Search::Memory> Search::recall(const Query& query) const {
+  std::map<int64_t, Memory> memory;
+  const auto learn = [&](const std::string& fingerprint, double like) {
+    for (const auto& evidence : store_.evidence(fingerprint, query.goal)) {
+      const auto id = ids_.find(evidence.policy);
+      if (id == ids_.end() || !places_.contains(id->second)) continue;
+      const double enough = evidence.ratio ? std::min(1.0, double(evidence.runs) / 6) : 1;
+      const bool broke = evidence.verdict == "rejected" || evidence.verdict == "failed";
+      const double weight = (broke ? failure : enough) * like * like * like;
+      Memory& of = memory[id->second];
+      of.weight += weight;
+      of.worth += weight * worth(evidence);
+      of.evidence.push_back({weight, like, evidence.id});
+    }
+  };
+  learn("", 1);
   if (query.profile) {
-    const Classification& is = query.profile->classification;
-    if (is.label != "unknown") {
-      const bool meant = has(manifest.labels, is.label);
-      reasons.push_back({meant ? 1.0 : 0.15, 2 * std::clamp(is.confidence, 0.0, 1.0),
-                         fmt::format("it {} for {} ({:.0f} % sure)", meant ? "is" : "is not",
-                                     is.label, 100 * is.confidence)});
-    }
-    for (const auto& [name, range] : manifest.signature) {
-      const auto value = feature(query.profile->features, name);
-      if (value)
-        reasons.push_back({membership(*value, range), 1, range_sentence(name, *value, range)});
-      else
-        reasons.push_back({0.5, 0.5, ""});
-    }
+    const std::string here = fingerprint_of(query.profile->header.context);
+    if (!here.empty()) learn(here, 1);
+    for (const auto& workload : workloads_)
+      if (workload.fingerprint != here)
+        if (const double like = likeness(query.profile->features, workload.features);
+            like >= least_likeness)
+          learn(workload.fingerprint, like);
   }
-  if (!query.goal.empty() && !manifest.goals.empty()) {
-    const bool meant = has(manifest.goals, query.goal);
-    reasons.push_back(
-        {meant ? 1.0 : 0.1, 3, fmt::format("it {} for {}", meant ? "is" : "is not", query.goal)});
-  }
-  return reasons;
+  return memory;
 }
 
-std::vector<Reason> reasons_of_memory(Store& store, const std::string& policy, const Query& query) {
-  std::vector<Reason> reasons;
-  if (!query.profile) return reasons;
-  const std::string here = fingerprint_of(query.profile->header.context);
-  for (const auto& experience : store.history("", policy, 200)) {
-    if (experience.goal.value_or("") != query.goal) continue;
-    const bool same = !here.empty() && experience.workload == here;
-    double like = same ? 1 : 0;
-    if (!same)
-      if (const auto other = store.workload(experience.workload))
-        like = likeness(query.profile->features, other->features);
-    if (like < least_likeness) continue;
-    const double enough = experience.ratio ? std::min(1.0, double(experience.runs) / 6) : 1;
-    reasons.push_back(
-        {worth(experience), enough * like * like * like, memory_sentence(experience, same, like)});
-  }
-  std::stable_sort(reasons.begin(), reasons.end(),
-                   [](const Reason& a, const Reason& b) { return a.weight > b.weight; });
-  return reasons;
+std::vector<size_t> Search::shortlist(const std::vector<Embedder::Vector>& asked,
+                                      const std::map<int64_t, WordMatch>& matches,
+                                      const std::map<int64_t, Memory>& memory) const {
+  std::vector<size_t> all(catalogue_.policies.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  if (!index_) return all;
+  std::set<size_t> some;
+  for (const auto& vector : asked)
+    for (const auto& one : index_->nearest(vector.data(), index_neighbours))
+      some.insert(places_.at(one.id));
+  for (const auto& [id, match] : matches)
+    if (const auto place = places_.find(id); place != places_.end()) some.insert(place->second);
+  for (const auto& [id, one] : memory) some.insert(places_.at(id));
+  return some.empty() ? all : std::vector<size_t>(some.begin(), some.end());
 }
 
-namespace {
+std::vector<Candidate> Search::find(const Query& query, size_t top, double floor) {
+  const Parts& parts = query.parts;
+  const bool asked_words = !query.words.empty();
+  std::map<int64_t, WordMatch> matches;
+  if (parts.words) matches = store_.match(telling(query, vocabulary_, store_));
+  std::set<int64_t> tagged;
+  for (size_t i = 0; i < query.filters.tags.size(); ++i) {
+    const auto these = store_.tagged(query.filters.tags[i]);
+    if (i == 0) tagged = these;
+    std::erase_if(tagged, [&](int64_t id) { return !these.contains(id); });
+  }
+  std::map<int64_t, Memory> memory;
+  if (parts.memory) memory = recall(query);
+  const double all_memory =
+      std::accumulate(memory.begin(), memory.end(), 0.0,
+                      [](double sum, const auto& one) { return sum + one.second.weight; });
 
-Candidate candidate_of(Store& store, const PolicyRow& row, const Query& query,
-                       const WordMatch* match) {
+  std::vector<Embedder::Vector> asked;
+  const std::string profile_text = query.profile ? described(*query.profile) : "";
+  if (parts.meaning && !catalogue_.policies.empty()) {
+    std::vector<std::string> texts;
+    if (asked_words) texts.push_back(text_of(query));
+    if (!profile_text.empty()) texts.push_back(profile_text);
+    asked = embedder_.embed(texts);
+    for (const auto& vector : asked)
+      if (vector.size() != catalogue_.dimension)
+        throw unable("the embeddings model answers with vectors of another length than before",
+                     "its name stands for another model now; give that another name");
+  }
+  const size_t profile_at = asked_words ? 1 : 0;
+
+  std::vector<size_t> places = shortlist(asked, matches, memory);
+  std::erase_if(places, [&](size_t at) { return !passes(at, query.filters, tagged); });
+  std::vector<std::vector<double>> cosines;
+  std::vector<double> best(asked.size(), full_meaning);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    auto& of = cosines.emplace_back();
+    of.reserve(places.size());
+    for (const size_t at : places) {
+      of.push_back(cosine(asked[i].data(), catalogue_.vector(at), catalogue_.dimension));
+      best[i] = std::max(best[i], of.back());
+    }
+  }
+
+  std::vector<Scored> scored;
+  const bool fits = parts.fit && (query.profile || !query.goal.empty());
+  for (size_t i = 0; i < places.size(); ++i) {
+    Scored one{.at = places[i]};
+    const int64_t id = catalogue_.policies[one.at];
+    const auto match = matches.find(id);
+    double said = 0;
+    if (asked_words) {
+      if (parts.words) one.words = match == matches.end() ? 0 : match->second.relevance;
+      if (parts.meaning)
+        one.meaning = cosines[0][i] < embedder_.floor() ? 0 : cosines[0][i] / best[0];
+      said = one.words < 0     ? std::max(one.meaning, 0.0)
+             : one.meaning < 0 ? one.words
+                               : meaning_share * one.meaning + (1 - meaning_share) * one.words;
+    }
+    if (!query.profile && query.goal.empty()) {
+      if (said <= 0) continue;
+      one.score = said;
+    } else {
+      one.score = one.fit = fits ? fit(catalogue_.traits[one.at], query) : 0.5;
+      if (profile_at < asked.size()) {
+        const double like = std::max(0.0, cosines[profile_at][i] / best[profile_at]);
+        one.score += described_share * (like - one.score);
+        if (!asked_words) one.meaning = like;
+      }
+      if (asked_words)
+        one.score += (query.profile ? words_share : words_share_at_goal) * (said - one.score);
+    }
+    const auto learned = memory.find(id);
+    const double tried = learned == memory.end() ? 0 : learned->second.weight;
+    if (tried > 0) {
+      one.memory = learned->second.worth / tried;
+      const double counted = std::min(tried, most_memory);
+      one.score = (one.score + counted * one.memory) / (1 + counted);
+    }
+    one.untried = curiosity * one.score * std::sqrt(std::log1p(all_memory)) / (1 + tried);
+    one.score += one.untried;
+    const auto standing = standings_.find(id);
+    if (standing != standings_.end() && standing->second.first == "promoted")
+      one.score += promotion * (1 - one.score);
+    one.score = std::min(1.0, std::round(one.score * 1000) / 1000);
+    if (one.score >= floor) scored.push_back(one);
+  }
+
+  const auto better = [&](const Scored& a, const Scored& b) {
+    return a.score != b.score ? a.score > b.score : a.at < b.at;
+  };
+  const size_t wanted = std::min(top, scored.size());
+  std::partial_sort(scored.begin(), scored.begin() + long(wanted), scored.end(), better);
+  scored.resize(wanted);
+  std::vector<Candidate> candidates;
+  for (const auto& one : scored) {
+    const int64_t id = catalogue_.policies[one.at];
+    const auto match = matches.find(id);
+    const auto learned = memory.find(id);
+    candidates.push_back(candidate_of(one, query, match == matches.end() ? nullptr : &match->second,
+                                      learned == memory.end() ? nullptr : &learned->second));
+  }
+  return candidates;
+}
+
+Candidate Search::candidate_of(const Scored& scored, const Query& query, const WordMatch* match,
+                               const Memory* memory) const {
+  const int64_t id = catalogue_.policies[scored.at];
+  const PolicyRow row = store_.policy(id);
   const Manifest& manifest = row.manifest;
   Candidate candidate =
       query.profile ? new_document<Candidate>({&query.profile->header}) : new_document<Candidate>();
   if (!query.goal.empty()) candidate.header.context.goal = query.goal;
-  candidate.policy = {manifest.name, manifest.version, row.path, manifest.summary};
-
-  auto reasons = reasons_of_manifest(manifest, query);
-  double score = geometric(reasons);
-  if (!query.words.empty()) {
-    const double words = match ? match->relevance : 0;
-    const bool alone = reasons.empty();
-    score = alone ? words : (1 - words_share) * score + words_share * words;
-    if (match) reasons.push_back({1, 3, fmt::format("matches {}", join(match->words, ", "))});
-  }
-  const auto memory = reasons_of_memory(store, manifest.name, query);
-  double weight = 0, worth = 0;
-  for (const auto& reason : memory) {
-    weight += reason.weight;
-    worth += reason.weight * reason.value;
-  }
-  if (weight > 0) {
-    const double counted = std::min(weight, most_memory);
-    score = (score + counted * worth / weight) / (1 + counted);
-  }
-  candidate.score = std::round(score * 1000) / 1000;
+  candidate.policy = {manifest.name, manifest.version, path_of(row), manifest.summary};
+  candidate.score = scored.score;
 
   // What was measured first, then what speaks for it, then what against, the weightiest first.
-  for (size_t i = 0; i < memory.size() && i < 3; ++i) candidate.why.push_back(memory[i].text);
+  auto& why = candidate.why;
+  if (memory) {
+    auto evidence = memory->evidence;
+    std::stable_sort(evidence.begin(), evidence.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.weight, a.id) > std::pair(b.weight, b.id);
+    });
+    for (size_t i = 0; i < evidence.size() && i < 3; ++i)
+      why.push_back(memory_sentence(store_.experience(evidence[i].id), evidence[i].like));
+  }
+  std::vector<Reason> reasons;
+  if (scored.fit >= 0 && query.parts.fit) fit(catalogue_.traits[scored.at], query, &reasons);
+  if (match) reasons.push_back({1, 3, fmt::format("matches {}", join(match->words, ", "))});
+  if (scored.meaning > 0 && !query.words.empty()) {
+    const auto meant = vocabulary_.concepts(text_of(query));
+    const auto own = vocabulary_.concepts(text_for(manifest));
+    std::vector<std::string> shared;
+    for (const auto& one : meant)
+      if (std::find(own.begin(), own.end(), one) != own.end()) shared.push_back(one);
+    reasons.push_back({1, 2.5,
+                       shared.empty() ? std::string("means something near to what was asked")
+                                      : fmt::format("is about {}", join(shared, ", "))});
+  }
   std::erase_if(reasons, [](const Reason& reason) { return reason.text.empty(); });
   std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) {
     return std::pair(a.value == 1, a.weight * std::abs(a.value - 0.5)) >
            std::pair(b.value == 1, b.weight * std::abs(b.value - 0.5));
   });
-  for (const auto& reason : reasons)
-    candidate.why.push_back((reason.value < 1 ? "but " : "") + reason.text);
+  for (const auto& reason : reasons) why.push_back((reason.value < 1 ? "but " : "") + reason.text);
+  if (const auto standing = standings_.find(id); standing != standings_.end())
+    why.push_back(standing->second.first + ": " + printable(standing->second.second, 120));
+
+  std::vector<std::string> shares;
+  const auto share = [&](const char* name, double value) {
+    if (value >= 0) shares.push_back(fmt::format("{} {:.2f}", name, value));
+  };
+  share("meaning", scored.meaning);
+  share("words", scored.words);
+  share("fit", scored.fit);
+  share("memory", scored.memory);
+  if (scored.untried >= 0.01) shares.push_back(fmt::format("tried little +{:.2f}", scored.untried));
+  why.push_back(fmt::format("score {:.2f} from {}", scored.score, join(shares, ", ")));
 
   const auto object = object_of(row);
-  candidate.knobs = knobs_for(manifest, object ? &*object : nullptr, query, candidate.why);
+  candidate.knobs = knobs_for(manifest, object ? &*object : nullptr, query, why);
   if (object) {
     if (query.profile && !object->hints().empty() && !query.profile->hints.empty()) {
       for (const auto& hint : query.profile->hints)
         if (candidate.hints.size() < object->hints().front().max_entries && hint.ratio > 0 &&
             !hint.comm.empty() && hint.comm.size() <= 15)
           candidate.hints.push_back(hint);
-      candidate.why.push_back(fmt::format(
-          "expected lengths of {} command names come from the profile", candidate.hints.size()));
+      why.push_back(fmt::format("expected lengths of {} command names come from the profile",
+                                candidate.hints.size()));
     }
     candidate.timeout_ms =
         object->ops().timeout_ms ? int64_t(object->ops().timeout_ms) : kernel_timeout_ms;
@@ -211,22 +390,35 @@ Candidate candidate_of(Store& store, const PolicyRow& row, const Query& query,
   return candidate;
 }
 
-}  // namespace
-
-std::vector<Candidate> search(Store& store, const Query& query, size_t top, double floor) {
-  const auto matches = store.match(query.words);
-  std::vector<Candidate> candidates;
-  for (const auto& row : store.policies()) {
-    const auto match = matches.find(row.id);
-    if (!query.profile && query.goal.empty() && match == matches.end()) continue;
-    auto candidate =
-        candidate_of(store, row, query, match == matches.end() ? nullptr : &match->second);
-    if (candidate.score >= floor) candidates.push_back(std::move(candidate));
+std::vector<std::string> Search::warnings(const Query& query) {
+  constexpr int64_t looked_at = 200;
+  constexpr size_t most = 3;
+  const std::string here =
+      query.profile ? fingerprint_of(query.profile->header.context) : std::string();
+  const std::string text = text_of(query);
+  std::vector<Experience> tried;
+  std::vector<std::string> texts{text};
+  std::set<std::string> told;
+  for (auto& one : store_.history("", "", looked_at, true)) {
+    if (store_.id_of(one.policy) || !told.insert(one.policy).second) continue;
+    texts.push_back(one.policy + ". " + one.summary.value_or(""));
+    tried.push_back(std::move(one));
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
-  if (candidates.size() > top) candidates.resize(top);
-  return candidates;
+  std::vector<Embedder::Vector> vectors;
+  if (!tried.empty() && !text.empty()) vectors = embedder_.embed(texts);
+  std::vector<std::string> sentences;
+  for (size_t i = 0; i < tried.size() && sentences.size() < most; ++i) {
+    const Experience& one = tried[i];
+    bool concerns = !here.empty() && one.workload == here;
+    if (!vectors.empty())
+      concerns = concerns || cosine(vectors[0].data(), vectors[i + 1].data(), vectors[0].size()) >=
+                                 embedder_.floor();
+    for (const auto& word : query.words) concerns = concerns || word == one.policy;
+    if (concerns)
+      sentences.push_back(fmt::format("not offered: '{}' was {}: {}", one.policy, one.verdict,
+                                      printable(one.reason.value_or("no reason kept"), 160)));
+  }
+  return sentences;
 }
 
 }  // namespace schedcp

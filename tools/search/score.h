@@ -2,15 +2,36 @@
 // How well a policy should suit what is asked.
 #pragma once
 
+#include "embedder.h"
 #include "repository.h"
+#include "store/vector_index.h"
+#include "vocabulary.h"
 
 namespace schedcp {
 
-/// What is looked for. Any part may be missing, but not all.
+/// Policies that do not pass are not offered.
+struct Filters {
+  std::string kernel = {};  ///< they run on this release; "" for any
+  int64_t cpus = 0;         ///< they make sense on so many CPUs; 0 for any
+  std::vector<std::string> tags = {};
+  std::string status = {};  ///< they stand so; "": all but the retired
+};
+
+/// Parts of the score that can be left out, to see what each brings.
+struct Parts {
+  bool meaning = true;
+  bool words = true;
+  bool fit = true;
+  bool memory = true;
+};
+
+/// What is looked for. Of profile, words and goal any may be missing, but not all.
 struct Query {
   std::optional<Profile> profile;
   std::vector<std::string> words;
   std::string goal;  ///< makespan, latency, throughput, mean_completion or ""
+  Filters filters = {};
+  Parts parts = {};
 };
 
 /// A part of a score: `value` 0 to 1, counted `weight` times, and why.
@@ -20,16 +41,75 @@ struct Reason {
   std::string text;
 };
 
-/// How far `value` is inside `range`: 1 inside, halved for each factor of two outside.
-double membership(double value, const Range& range);
+/// How far `value` is inside `bounds`: 1 inside, halved for each factor of two outside.
+double membership(double value, const Traits::Bounds& bounds);
 
-/// What speaks for and against a policy by its manifest alone.
-std::vector<Reason> reasons_of_manifest(const Manifest& manifest, const Query& query);
+/// How well a policy's manifest fits profile and goal, 0 to 1: the weighted geometric mean of its
+/// parts (geometric, because one thing that is wrong spoils the rest). Writes these to `reasons` if
+/// that is not null. Half when there is nothing to compare.
+double fit(const Traits& traits, const Query& query, std::vector<Reason>* reasons = nullptr);
 
-/// What was measured of it on this workload and its likes, as parts around 0.5 (no difference).
-std::vector<Reason> reasons_of_memory(Store& store, const std::string& policy, const Query& query);
+/// What a measurement says, 0 to 1: half for no difference, all for two thirds of the cost.
+double worth(const Evidence& evidence);
 
-/// Candidates, best first, those that score below `floor` left out.
-std::vector<Candidate> search(Store& store, const Query& query, size_t top, double floor = 0.2);
+/// Knob values that the manifest's settings ask for on this workload, checked against the object
+/// (null: there is none); `why` gets a sentence for each.
+std::vector<KnobValue> knobs_for(const Manifest& manifest, const PolicyObject* object,
+                                 const Query& query, std::vector<std::string>& why);
+
+/// What a profile says, in words, for those who compare meanings.
+std::string described(const Profile& profile);
+
+/// Searches one repository with one model of vectors.
+class Search {
+ public:
+  /// Policies that the model has not seen yet are given to it now, and listed.
+  Search(Store& store, Embedder& embedder, const Vocabulary& vocabulary);
+
+  /// Candidates, best first, those that score below `floor` left out.
+  std::vector<Candidate> find(const Query& query, size_t top, double floor = 0.2);
+  /// What was tried, is no candidate and should not be tried again: policies that were refused or
+  /// failed on this workload or under such a description, in a sentence each.
+  std::vector<std::string> warnings(const Query& query);
+
+  /// From so many policies on the nearest are looked up in an index instead of compared with each.
+  static constexpr size_t exact_limit = 50'000;
+
+ private:
+  /// What was learned of one policy on this workload and its likes.
+  struct Memory {
+    double weight = 0;  ///< how much there is: 1 for six pairs on this very workload
+    double worth = 0;   ///< weighted sum of worth()
+    struct Item {
+      double weight, like;
+      int64_t id;  ///< of the experience
+    };
+    std::vector<Item> evidence;
+  };
+  /// A policy's score and what it is made of; parts that were not asked are -1.
+  struct Scored {
+    size_t at = 0;
+    double score = 0, meaning = -1, words = -1, fit = -1, memory = -1, untried = 0;
+  };
+  void list_missing();
+  void open_index();
+  std::vector<size_t> shortlist(const std::vector<Embedder::Vector>& asked,
+                                const std::map<int64_t, WordMatch>& matches,
+                                const std::map<int64_t, Memory>& memory) const;
+  std::map<int64_t, Memory> recall(const Query& query) const;
+  bool passes(size_t at, const Filters& filters, const std::set<int64_t>& tagged) const;
+  Candidate candidate_of(const Scored& scored, const Query& query, const WordMatch* match,
+                         const Memory* memory) const;
+
+  Store& store_;
+  Embedder& embedder_;
+  const Vocabulary& vocabulary_;
+  Catalogue catalogue_;
+  std::unordered_map<int64_t, size_t> places_;    ///< in the catalogue, by policy id
+  std::unordered_map<std::string, int64_t> ids_;  ///< by name
+  std::vector<Workload> workloads_;               ///< that this one can be likened to
+  std::map<int64_t, std::pair<std::string, std::string>> standings_;  ///< status and reason, by id
+  std::optional<VectorIndex> index_;
+};
 
 }  // namespace schedcp

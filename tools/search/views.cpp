@@ -48,10 +48,10 @@ std::string view(const Candidate& candidate, size_t rank, bool colour) {
 }
 
 std::string view(const std::vector<PolicyEntry>& entries, bool colour) {
-  Table table({"policy", "version", "origin", "measured", "what it does"}, colour);
+  Table table({"policy", "version", "origin", "status", "measured", "what it does"}, colour);
   for (const auto& entry : entries)
-    table.row({entry.name, entry.version, entry.origin, std::to_string(entry.measured),
-               printable(entry.summary, 100)});
+    table.row({entry.name, entry.version, entry.origin, entry.status,
+               std::to_string(entry.measured), printable(entry.summary, 100)});
   return table.str();
 }
 
@@ -59,6 +59,9 @@ std::string view(const PolicyEntry& entry, const PolicyRow& row,
                  const std::vector<Experience>& history, bool colour) {
   std::string out = paint(entry.name, Colour::bold, colour) + " " + entry.version + " (" +
                     entry.origin + ")\n" + wrapped(entry.summary, "  ");
+  if (entry.status != "offered")
+    section(out, entry.status == "retired" ? "Retired" : "Promoted",
+            {entry.status_reason.value_or("")}, colour);
   if (entry.description) section(out, "What it does", {*entry.description}, colour);
   if (entry.algorithm)
     section(out, "Algorithm", {*entry.algorithm + (entry.source ? " (" + *entry.source + ")" : "")},
@@ -96,10 +99,23 @@ std::string view(const std::vector<Experience>& experiences, bool colour) {
   return table.str();
 }
 
+std::string view(const Integrity& integrity, const std::string& file) {
+  std::string out =
+      integrity.done + (file.empty() ? "" : " " + file) + ": " +
+      fmt::format("{} policies in {} versions, {} workloads, {} experiences", integrity.policies,
+                  integrity.versions, integrity.workloads, integrity.experiences);
+  if (integrity.done == "import") out += fmt::format("; {} rows were new", integrity.added);
+  out += integrity.sound ? "; sound\n" : "\n";
+  for (const auto& fault : integrity.faults) out += "  " + fault + "\n";
+  return out;
+}
+
 std::string sentence(const Experience& experience) {
   std::string verdict =
       experience.verdict == "no_difference" ? "no difference" : experience.verdict;
-  return fmt::format("{}: {} on '{}'{}{}", experience.policy, verdict, command_of(experience),
+  const std::string where =
+      experience.workload.empty() ? "" : " on '" + command_of(experience) + "'";
+  return fmt::format("{}: {}{}{}{}", experience.policy, verdict, where,
                      experience.ratio ? ", " + interval(*experience.ratio) : "",
                      experience.reason ? ": " + printable(*experience.reason, 120) : "");
 }

@@ -11,6 +11,8 @@ std::string view(const std::vector<PolicyEntry>& entries, bool colour);
 std::string view(const PolicyEntry& entry, const PolicyRow& row,
                  const std::vector<Experience>& history, bool colour);
 std::string view(const std::vector<Experience>& experiences, bool colour);
+/// What a verb on the whole did with `file` ("" for none), and what the repository holds then.
+std::string view(const Integrity& integrity, const std::string& file);
 /// "ljf better on 'make -j8': 0.700 (0.680 to 0.720)".
 std::string sentence(const Experience& experience);
 
