@@ -57,21 +57,9 @@ struct {
 	__type(value, struct cpu_state);
 } cpus SEC(".maps");
 
-static __always_inline u64 scaled(u64 ns, u32 weight)
-{
-	return ns * 100 / (weight ?: 1);
-}
-
 s32 BPF_STRUCT_OPS(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-
-	if (idle) {
-		STAT_INC(direct);
-		scx_insert(p, SCX_DSQ_LOCAL, slice_us * NSEC_PER_USEC, 0);
-	}
-	return cpu;
+	return start_if_idle(p, prev_cpu, wake_flags, slice_us * NSEC_PER_USEC);
 }
 
 /* Ask the first CPU found to run something far enough ahead of clock `vtime` to let p run. */
