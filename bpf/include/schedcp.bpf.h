@@ -62,7 +62,6 @@ struct schedcp_stats {
 	u64 hinted;	/* tasks ordered by a hint */
 	u64 learned;	/* tasks ordered by what finished tasks of that name took */
 	u64 finished;	/* tasks that ended */
-	u64 stolen;	/* tasks a CPU took from a queue that is not its own */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -259,7 +259,14 @@ static void preempt_for(struct task_struct *p, bool fresh, u32 ratio)
 
 static __always_inline s32 length_select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	return start_if_idle(p, prev_cpu, wake_flags, slice_us * NSEC_PER_USEC);
+	bool idle = false;
+	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+
+	if (idle) {
+		STAT_INC(direct);
+		scx_insert(p, SCX_DSQ_LOCAL, slice_us * NSEC_PER_USEC, 0);
+	}
+	return cpu;
 }
 
 /* Whether p has taken a name of its own since it was forked, and a hint tells its length. */

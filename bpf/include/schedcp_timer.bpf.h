@@ -23,7 +23,8 @@ struct {
 	__type(value, struct ticker);
 } tickers SEC(".maps");
 
-/* In init: call `tick` once after so long; it is to start the timer again. 0, or a negative errno. */
+/* In init: call `tick` once after so long; it is to start the timer again. 0, or a negative errno.
+ */
 static __always_inline s32 start_ticker(int (*tick)(void *, u32 *, struct ticker *), u64 ns)
 {
 	u32 zero = 0;

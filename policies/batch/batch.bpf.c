@@ -5,10 +5,11 @@
  * Idea: a switch costs far more than the kernel's part of it, since the next task must fill the
  * caches with its own (Mogul and Borg, 1991). Work that nobody waits for with his eyes is done
  * sooner if each task runs long before the next. So each CPU has a queue of its own, first come,
- * first served; a turn is as long as turn_us for a task of nice 0 and grows and shrinks with weight,
- * which gives shares by weight (weighted round robin: Katevenis, Sidiropoulos and Courcoubetis,
- * 1991); who wakes does not interrupt. A CPU takes from the others' queues when its own is empty,
- * also when the task it ran could go on: so queues differ by one task at most for long.
+ * first served; a turn is as long as turn_us for a task of nice 0 and grows and shrinks with
+ * weight, which gives shares by weight (weighted round robin: Katevenis, Sidiropoulos and
+ * Courcoubetis, 1991); who wakes does not interrupt. A CPU takes from the others' queues when its
+ * own is empty, also when the task it ran could go on: so queues differ by one task at most for
+ * long.
  *
  * Where it wins: simulated only: see the manifest; not measured yet.
  *
@@ -18,15 +19,21 @@
  * What it leaves out: which tasks share memory, cache domains (the next CPU's queue is tried
  * first), cgroup weights.
  */
-#include "schedcp.bpf.h"
+#include "schedcp_queues.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 KNOB(u64, turn_us, 40000, "2000..200000", "A turn in microseconds of a task of nice 0.");
-KNOB(u64, longest_turn_us, 160000, "2000..400000",
-     "No turn is longer than so many microseconds, whatever the weight; none is shorter than 2 ms.");
+KNOB(
+    u64, longest_turn_us, 160000, "2000..400000",
+    "No turn is longer than so many microseconds, whatever the weight; none is shorter than 2 ms.");
 
 #define SHORTEST_TURN_US 2000
+
+static u32 queue_of(u32 cpu)
+{
+	return cpu % MAX_QUEUES;
+}
 
 static u64 turn_of(const struct task_struct *p)
 {
@@ -44,38 +51,25 @@ s32 BPF_STRUCT_OPS(batch_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wa
 
 void BPF_STRUCT_OPS(batch_enqueue, struct task_struct *p, u64 enq_flags)
 {
+	u32 queue = queue_of(scx_bpf_task_cpu(p));
+
 	if (is_percpu_kthread(p)) {
 		STAT_INC(pinned);
 		scx_insert(p, SCX_DSQ_LOCAL, turn_of(p), enq_flags);
 		return;
 	}
 	STAT_INC(enqueued);
-	scx_insert(p, scx_bpf_task_cpu(p), turn_of(p), enq_flags);
+	about_to_queue(queue);
+	scx_insert(p, queue, turn_of(p), enq_flags);
 	kick_idle_for(p);
 }
 
-/* Own queue first, then the others', beginning with the next CPU's. */
 void BPF_STRUCT_OPS(batch_dispatch, s32 cpu, struct task_struct *prev)
 {
-	u32 nr_cpus = scx_bpf_nr_cpu_ids(), i;
-
-	if (scx_move_to_local(cpu)) {
-		STAT_INC(dispatched);
-		return;
-	}
-	bpf_for (i, 1, nr_cpus) {
-		u32 other = cpu + i;
-
-		if (other >= nr_cpus)
-			other -= nr_cpus;
-		if (scx_move_to_local(other)) {
-			STAT_INC(stolen);
-			return;
-		}
-	}
+	take_for(cpu, 1);
 }
 
-/* There are queues for all CPUs that may ever come; the others take from those of who is gone. */
+/* Queues are there for all CPUs that may ever come; those of who is gone are helped out. */
 void BPF_STRUCT_OPS(batch_cpu_online, s32 cpu)
 {
 }
@@ -86,15 +80,7 @@ void BPF_STRUCT_OPS(batch_cpu_offline, s32 cpu)
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(batch_init)
 {
-	u32 cpu;
-
-	bpf_for (cpu, 0, scx_bpf_nr_cpu_ids()) {
-		s32 error = scx_bpf_create_dsq(cpu, -1);
-
-		if (error)
-			return error;
-	}
-	return 0;
+	return create_queues();
 }
 
 void BPF_STRUCT_OPS(batch_exit, struct scx_exit_info *info)

@@ -4,10 +4,10 @@
  *
  * Idea: a decision made in one place needs no locks between CPUs and can be as clever as it likes,
  * and a CPU that is told when to stop needs no tick of its own: slices have no end here, and a CPU
- * with nohz_full runs its task with no interruption while nobody waits (Shinjuku: Kaffes and others,
- * NSDI 2019; ghOSt: Humphries and others, SOSP 2021, do this for request servers). What waits is
- * in one queue, first come, first served. The central CPU hands it out: to idle CPUs, when one of
- * these asks, and every tick_us to those whose task has run for slice_us while others wait.
+ * with nohz_full runs its task with no interruption while nobody waits (Shinjuku: Kaffes and
+ * others, NSDI 2019; ghOSt: Humphries and others, SOSP 2021, do this for request servers). What
+ * waits is in one queue, first come, first served. The central CPU hands it out: to idle CPUs, when
+ * one of these asks, and every tick_us to those whose task has run for slice_us while others wait.
  *
  * Where it wins: made for virtual machines and request servers on nohz_full CPUs; neither simulated
  * nor measured as that yet.
@@ -108,8 +108,7 @@ static int tick(void *map, u32 *key, struct ticker *ticker)
 	bpf_for (cpu, 0, nr_cpus) {
 		struct started *started = bpf_map_lookup_elem(&running, &cpu);
 
-		if (!started || !started->at ||
-		    before(now, started->at + slice_us * NSEC_PER_USEC))
+		if (!started || !started->at || before(now, started->at + slice_us * NSEC_PER_USEC))
 			continue;
 		if (scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL_ON | cpu) <= 0 && !hand_to(cpu))
 			continue;

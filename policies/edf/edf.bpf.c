@@ -26,16 +26,18 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-KNOB(u64, slice_us, 5000, "500..100000",
-     "Longest time in microseconds a task without a deadline runs before the others are looked at.");
+KNOB(
+    u64, slice_us, 5000, "500..100000",
+    "Longest time in microseconds a task without a deadline runs before the others are looked at.");
 KNOB(u64, shortest_period_us, 1000, "0..100000",
      "A task that wakes more often than this has no deadline: it talks, it does not keep time.");
 KNOB(u64, longest_period_ms, 100, "1..2000",
      "A task that wakes more seldom than this has no deadline: nobody would notice it missed.");
 KNOB(u64, admit_percent, 80, "1..95",
      "How much of all CPUs tasks with deadlines may need, so that the others get the rest.");
-KNOB(u64, budget_percent, 400, "100..1000",
-     "How much of its usual demand a task with a deadline may use before it counts as one without.");
+KNOB(
+    u64, budget_percent, 400, "100..1000",
+    "How much of its usual demand a task with a deadline may use before it counts as one without.");
 KNOB(u64, preempt_us, 1000, "0..100000",
      "A waking task that comes before a running one by this, in time or clock, takes its CPU.");
 KNOB(u64, lag_ms, 100, "5..2000",

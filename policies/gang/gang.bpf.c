@@ -140,8 +140,8 @@ static void next_turn(s32 here, u64 ended)
 		if (scx_bpf_dsq_nr_queued(gang) > 0)
 			break;
 	}
-	if (__sync_val_compare_and_swap(&turn_ends, ended,
-					bpf_ktime_get_ns() + turn_of(gang)) != ended)
+	if (__sync_val_compare_and_swap(&turn_ends, ended, bpf_ktime_get_ns() + turn_of(gang)) !=
+	    ended)
 		return;
 	if (gang == gang_now)
 		return;

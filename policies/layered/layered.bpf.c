@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * layered - three layers of tasks, each with its weight and slice: who matters is said, not guessed.
+ * layered - three layers of tasks, each with its weight and slice: who matters is said, not
+ * guessed.
  *
  * Idea: tasks of one kind are put into one layer, the layers share the CPUs by their weights, the
  * tasks of a layer share what it gets by theirs (a hierarchy of fair queues: Goyal, Guo and Vin,
@@ -68,7 +69,7 @@ struct {
 
 /* One task; written by whichever CPU has the task in hand. */
 struct task_layer {
-	u64 used; /* sum_exec_runtime up to which it was charged */
+	u64 used;  /* sum_exec_runtime up to which it was charged */
 	u32 layer; /* whose clock its dsq_vtime is of */
 };
 struct {

@@ -4,10 +4,10 @@
  *
  * Idea: what a task has in the last-level cache is lost when it runs on a CPU of another group, so
  * it queues where it last ran, and CPUs take from their own group's queue first. One that finds it
- * empty takes from another's, so none idles while others wait (work stealing: Blumofe and Leiserson,
- * 1999; Squillante and Lazowska, 1993, show why affinity pays and when it does not). The lock of
- * one queue is contended by the CPUs of a group only. Within a group tasks run in the order of a
- * clock that advances with the CPU time they use, slower the greater their weight; a task that
+ * empty takes from another's, so none idles while others wait (work stealing: Blumofe and
+ * Leiserson, 1999; Squillante and Lazowska, 1993, show why affinity pays and when it does not). The
+ * lock of one queue is contended by the CPUs of a group only. Within a group tasks run in the order
+ * of a clock that advances with the CPU time they use, slower the greater their weight; a task that
  * changes groups keeps what it is owed, not the other clock's reading.
  *
  * Which CPUs share a cache the kernel tells no policy: llc_cpus says how many of them, numbered one
@@ -21,7 +21,7 @@
  *
  * What it leaves out: preemption, the distance between groups, cgroup weights.
  */
-#include "schedcp.bpf.h"
+#include "schedcp_queues.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -32,31 +32,12 @@ KNOB(u32, llc_cpus, 0, "0..1024",
 KNOB(u32, first_threads, 0, "0..1024",
      "How many CPUs are numbered before their cores' second threads are; 0 if that is not so.");
 KNOB(u32, steal_min, 1, "1..64", "How many tasks must wait in a group for another to take one.");
-KNOB(u64, patience_ms, 50, "1..2000",
-     "A group that nobody took from for so many milliseconds is helped by the others' next turn.");
 KNOB(u64, lag_ms, 100, "5..2000",
      "No task is put further behind the others than this many milliseconds of virtual time.");
 
-#define MAX_GROUPS 64
-
-/*
- * A group of CPUs; its queue has its number. Written by the group's CPUs without a lock: a lost
- * update makes the clock late by a slice at most.
- */
-struct group {
-	u64 clock;	/* the furthest of any task that started here */
-	u64 served_at;	/* when its queue was last taken from */
-} __attribute__((aligned(64)));
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_GROUPS);
-	__type(key, u32);
-	__type(value, struct group);
-} groups SEC(".maps");
-
 /* One task; written by whichever CPU has the task in hand. */
 struct task_place {
-	u64 used; /* sum_exec_runtime up to which it was charged */
+	u64 used;  /* sum_exec_runtime up to which it was charged */
 	u32 group; /* whose clock its dsq_vtime is of */
 };
 struct {
@@ -66,11 +47,7 @@ struct {
 	__type(value, struct task_place);
 } tasks SEC(".maps");
 
-static u32 nr_groups = 1;
-/* The group looked at next by who might help; each dispatch looks at one. */
-static u32 next_helped;
-
-static u32 group_of(u32 cpu)
+static u32 queue_of(u32 cpu)
 {
 	u32 group = 0;
 
@@ -78,18 +55,13 @@ static u32 group_of(u32 cpu)
 		group = (first_threads ? cpu % first_threads : cpu) / llc_cpus;
 	else if (bpf_ksym_exists(scx_bpf_cpu_node))
 		group = scx_bpf_cpu_node(cpu);
-	return group % MAX_GROUPS;
-}
-
-static __always_inline struct group *group_at(u32 group)
-{
-	return bpf_map_lookup_elem(&groups, &group);
+	return group % MAX_QUEUES;
 }
 
 /* The task's clock on the group's: what it is owed goes with it. */
 static u64 clock_in(struct task_struct *p, struct task_place *place, u32 number, u64 slice)
 {
-	struct group *from = group_at(place->group), *to = group_at(number);
+	struct queue *from = queue_at(place->group), *to = queue_at(number);
 	u64 clock = p->scx.dsq_vtime;
 
 	if (!from || !to)
@@ -114,7 +86,7 @@ void BPF_STRUCT_OPS(llc_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	struct task_place *place = bpf_task_storage_get(&tasks, p, NULL, 0);
 	u64 slice = slice_us * NSEC_PER_USEC, clock = p->scx.dsq_vtime;
-	u32 number = group_of(scx_bpf_task_cpu(p));
+	u32 number = queue_of(scx_bpf_task_cpu(p));
 
 	if (is_percpu_kthread(p)) {
 		STAT_INC(pinned);
@@ -124,64 +96,25 @@ void BPF_STRUCT_OPS(llc_enqueue, struct task_struct *p, u64 enq_flags)
 	if (place)
 		clock = clock_in(p, place, number, slice);
 	STAT_INC(enqueued);
+	about_to_queue(number);
 	scx_insert_vtime(p, number, slice, clock, enq_flags);
 	kick_idle_for(p);
 }
 
-static bool take_from(u32 number, u64 now)
-{
-	struct group *group = group_at(number);
-
-	if (!scx_move_to_local(number))
-		return false;
-	if (group)
-		group->served_at = now;
-	STAT_INC(dispatched);
-	return true;
-}
-
-/* Some other group that has waited for too long: its CPUs may be gone, or taken by real time. */
-static bool help(u32 own, u64 now)
-{
-	u32 other = __sync_fetch_and_add(&next_helped, 1) % MAX_GROUPS;
-	struct group *group = group_at(other);
-
-	if (other >= nr_groups || other == own || !group)
-		return false;
-	return before(group->served_at + patience_ms * NSEC_PER_MSEC, now) &&
-	       scx_bpf_dsq_nr_queued(other) > 0 && take_from(other, now);
-}
-
 void BPF_STRUCT_OPS(llc_dispatch, s32 cpu, struct task_struct *prev)
 {
-	u32 own = group_of(cpu), i;
-	u64 now = scx_now();
-
-	if (help(own, now) || take_from(own, now))
-		return;
-	bpf_for (i, 1, MAX_GROUPS) {
-		u32 other = own + i;
-
-		if (i >= nr_groups)
-			break;
-		if (other >= nr_groups)
-			other -= nr_groups;
-		if (scx_bpf_dsq_nr_queued(other) >= (s32)steal_min && take_from(other, now)) {
-			STAT_INC(stolen);
-			return;
-		}
-	}
+	take_for(cpu, steal_min);
 }
 
 void BPF_STRUCT_OPS(llc_running, struct task_struct *p)
 {
 	struct task_place *place = bpf_task_storage_get(&tasks, p, NULL, 0);
-	struct group *group;
+	struct queue *group;
 
 	if (!place)
 		return;
 	place->used = p->se.sum_exec_runtime;
-	group = group_at(place->group);
+	group = queue_at(place->group);
 	if (group && before(group->clock, p->scx.dsq_vtime))
 		group->clock = p->scx.dsq_vtime;
 }
@@ -191,8 +124,8 @@ void BPF_STRUCT_OPS(llc_stopping, struct task_struct *p, bool runnable)
 	struct task_place *place = bpf_task_storage_get(&tasks, p, NULL, 0);
 
 	if (place)
-		scx_set_vtime(p, p->scx.dsq_vtime + scaled(p->se.sum_exec_runtime - place->used,
-							   p->scx.weight));
+		scx_set_vtime(p, p->scx.dsq_vtime +
+				     scaled(p->se.sum_exec_runtime - place->used, p->scx.weight));
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(llc_init_task, struct task_struct *p, struct scx_init_task_args *args)
@@ -205,16 +138,16 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(llc_init_task, struct task_struct *p, struct scx_in
 void BPF_STRUCT_OPS(llc_enable, struct task_struct *p)
 {
 	struct task_place *place = bpf_task_storage_get(&tasks, p, NULL, 0);
-	struct group *group;
+	struct queue *group;
 
 	if (!place)
 		return;
-	place->group = group_of(scx_bpf_task_cpu(p));
-	group = group_at(place->group);
+	place->group = queue_of(scx_bpf_task_cpu(p));
+	group = queue_at(place->group);
 	scx_set_vtime(p, group ? group->clock : 0);
 }
 
-/* There are queues for all CPUs that may ever come, and help() looks after those of who is gone. */
+/* Queues are there for all CPUs that may ever come; those of who is gone are helped out. */
 void BPF_STRUCT_OPS(llc_cpu_online, s32 cpu)
 {
 }
@@ -225,20 +158,7 @@ void BPF_STRUCT_OPS(llc_cpu_offline, s32 cpu)
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(llc_init)
 {
-	u32 cpu, group;
-
-	bpf_for (cpu, 0, scx_bpf_nr_cpu_ids()) {
-		group = group_of(cpu);
-		if (group >= nr_groups)
-			nr_groups = group + 1;
-	}
-	bpf_for (group, 0, MAX_GROUPS) {
-		s32 error = scx_bpf_create_dsq(group, -1);
-
-		if (error)
-			return error;
-	}
-	return 0;
+	return create_queues();
 }
 
 void BPF_STRUCT_OPS(llc_exit, struct scx_exit_info *info)

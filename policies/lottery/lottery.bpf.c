@@ -146,8 +146,8 @@ void BPF_STRUCT_OPS(lottery_stopping, struct task_struct *p, bool runnable)
 	struct task_tickets *task = bpf_task_storage_get(&tasks, p, NULL, 0);
 
 	if (task)
-		task->portion = runnable ? slice_us * NSEC_PER_USEC
-					 : p->se.sum_exec_runtime - task->used;
+		task->portion =
+		    runnable ? slice_us * NSEC_PER_USEC : p->se.sum_exec_runtime - task->used;
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(lottery_init_task, struct task_struct *p,

@@ -60,8 +60,7 @@ static __always_inline bool is_warm(u32 cpu, u64 now)
 {
 	struct cpu_warmth *warmth = bpf_map_lookup_elem(&cpus, &cpu);
 
-	return warmth && warmth->used_at &&
-	       before(now, warmth->used_at + warm_us * NSEC_PER_USEC);
+	return warmth && warmth->used_at && before(now, warmth->used_at + warm_us * NSEC_PER_USEC);
 }
 
 /* An idle CPU of the nest, now claimed; negative if there is none. */

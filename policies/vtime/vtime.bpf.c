@@ -59,7 +59,14 @@ struct {
 
 s32 BPF_STRUCT_OPS(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
-	return start_if_idle(p, prev_cpu, wake_flags, slice_us * NSEC_PER_USEC);
+	bool idle = false;
+	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+
+	if (idle) {
+		STAT_INC(direct);
+		scx_insert(p, SCX_DSQ_LOCAL, slice_us * NSEC_PER_USEC, 0);
+	}
+	return cpu;
 }
 
 /* Ask the first CPU found to run something far enough ahead of clock `vtime` to let p run. */
