@@ -30,6 +30,16 @@ struct {
 	__type(value, struct running_task);
 } running_tasks SEC(".maps");
 
+/* Whether the CPU looks for work where p waits; another one, interrupted, would not take it. */
+static __always_inline bool takes_from_same(u32 cpu, u32 home)
+{
+#ifdef MAX_QUEUES /* of schedcp_queues.bpf.h; else all share one queue */
+	return queue_of(cpu) == queue_of(home);
+#else
+	return true;
+#endif
+}
+
 static __always_inline struct running_task *running_on(u32 cpu)
 {
 	return bpf_map_lookup_elem(&running_tasks, &cpu);
@@ -72,7 +82,7 @@ static void preempt_for(struct task_struct *p, u64 rank, u64 margin)
 			break;
 		if (cpu >= nr_cpus)
 			cpu -= nr_cpus;
-		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || !takes_from_same(cpu, first))
 			continue;
 		running = running_on(cpu);
 		if (!running || !running->there || !before(last, running->rank))

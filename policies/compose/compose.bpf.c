@@ -6,7 +6,8 @@
  * Idea: most gains that were published came from choosing among options of known schedulers, not
  * from new ones. Here the choices are tunables and nothing else, so a search can try schedulers
  * without writing code. They are constants when the policy is loaded: the kernel's verifier removes
- * the parts that were not chosen, and a configuration costs what the policy written by hand does.
+ * the parts that were not chosen, and what is left of a choice is the reading of its tunable. On 7.3
+ * enqueue has 116 instructions as fifo (fifo itself: 84), 242 as llc (200), 153 as batch (131).
  *
  * - ordering, of what waits in a queue: 0 fifo: as it came; 1 vtime: by a clock that advances with
  *   the CPU time used, slower the greater the weight (Goyal and others, 1996); 2 deadline: by that
@@ -21,7 +22,7 @@
  *   who wait.
  * - preemption, by a waking task that found no idle CPU: 0 none; 1 order: of who comes later in the
  *   order by preempt_us; 2 light: of a task that usually runs for longer than light_us, by one that
- *   does not.
+ *   does not and has slept for preempt_us.
  *
  * Where it wins: where one of its configurations does: see the policies written by hand. ljf, sjf,
  * edf, mlfq, lottery, layered, gang, nest and central do what no configuration does.
@@ -30,8 +31,8 @@
  *
  * What it leaves out: mechanisms that need more state than a task's key.
  */
-#include "schedcp_preempt.bpf.h"
 #include "schedcp_queues.bpf.h"
+#include "schedcp_preempt.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -43,7 +44,8 @@ KNOB(u32, slicing, 0, "0..2", "Slices: 0 fixed, 1 by weight, 2 by load.");
 KNOB(u32, preemption, 0, "0..2", "By waking tasks: 0 none, 1 by order, 2 of heavy by light ones.");
 KNOB(u64, slice_us, 5000, "500..200000", "The slice in microseconds, at weight 100 and no load.");
 KNOB(u64, preempt_us, 1000, "0..100000",
-     "How far in microseconds a waking task must come before a running one to take its CPU.");
+     "How far in microseconds a waking task must come before a running one to take its CPU, or how "
+     "long a light one must have slept.");
 KNOB(u64, light_us, 1000, "10..100000",
      "A task that usually runs for less than so many microseconds before it sleeps is light.");
 KNOB(u64, lag_ms, 100, "5..2000",
@@ -63,7 +65,6 @@ enum { KERNEL, STICKY, PACKED, QUEUE };
 enum { FIXED, BY_WEIGHT, BY_LOAD };
 enum { NONE, BY_ORDER, BY_LIGHTNESS };
 
-#define SLICE (slice_us * NSEC_PER_USEC)
 #define SHORTEST_SLICE (500 * NSEC_PER_USEC)
 #define MEDIAN 1000U
 #define RATIO_BITS 20 /* a thousand times the median, in thousandths; longer ones are alike */
@@ -75,6 +76,7 @@ struct task_parts {
 	u64 used;	/* sum_exec_runtime up to which it was charged */
 	u64 burst;	/* CPU time since it woke */
 	u64 burst_mean; /* what it takes before it sleeps */
+	u64 slept_at;	/* when it last went to sleep */
 	u32 queue;	/* whose clock `clock` is on */
 };
 struct {
@@ -121,16 +123,17 @@ static u32 queue_of(u32 cpu)
 
 static __always_inline u64 slice_for(const struct task_struct *p, u32 queue)
 {
-	u64 slice = SLICE;
+	u64 full = slice_us * NSEC_PER_USEC, slice = full;
+	u32 rule = slicing;
 
-	if (slicing == BY_WEIGHT) {
-		slice = SLICE * p->scx.weight / 100;
-		if (slice > 4 * SLICE)
-			slice = 4 * SLICE;
-	} else if (slicing == BY_LOAD) {
+	if (rule == BY_WEIGHT) {
+		slice = full * p->scx.weight / 100;
+		if (slice > 4 * full)
+			slice = 4 * full;
+	} else if (rule == BY_LOAD) {
 		s32 waiting = scx_bpf_dsq_nr_queued(queue);
 
-		slice = SLICE / (1 + (waiting > 0 ? waiting : 0));
+		slice = full / (1 + (waiting > 0 ? waiting : 0));
 	}
 	return slice > SHORTEST_SLICE ? slice : SHORTEST_SLICE;
 }
@@ -139,7 +142,7 @@ static __always_inline u64 slice_for(const struct task_struct *p, u32 queue)
 static __always_inline u64 clock_in(struct task_parts *parts, u32 number)
 {
 	struct queue *from = queue_at(parts->queue), *to = queue_at(number);
-	u64 clock = parts->clock;
+	u64 clock = parts->clock, slice = slice_us * NSEC_PER_USEC, lag = lag_ms * NSEC_PER_MSEC;
 
 	if (!from || !to)
 		return clock;
@@ -147,10 +150,10 @@ static __always_inline u64 clock_in(struct task_parts *parts, u32 number)
 		clock = to->clock + (clock - from->clock);
 		parts->queue = number;
 	}
-	if (before(clock, to->clock - SLICE))
-		clock = to->clock - SLICE;
-	else if (before(to->clock + lag_ms * NSEC_PER_MSEC, clock))
-		clock = to->clock + lag_ms * NSEC_PER_MSEC;
+	if (before(clock, to->clock - slice))
+		clock = to->clock - slice;
+	else if (before(to->clock + lag, clock))
+		clock = to->clock + lag;
 	parts->clock = clock;
 	return clock;
 }
@@ -205,11 +208,11 @@ static __always_inline u64 key_of(struct task_struct *p, struct task_parts *part
 }
 
 /* An idle CPU for a waking task, now claimed; negative if there is none. */
-static __always_inline s32 claim_cpu(const struct task_struct *p, s32 prev_cpu)
+static __always_inline s32 claim_cpu(const struct task_struct *p, s32 prev_cpu, u32 place)
 {
 	u32 nr_cpus = scx_bpf_nr_cpu_ids(), cpu;
 
-	if (placement == STICKY) {
+	if (place == STICKY) {
 		if (bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr) &&
 		    scx_bpf_test_and_clear_cpu_idle(prev_cpu))
 			return prev_cpu;
@@ -224,13 +227,14 @@ static __always_inline s32 claim_cpu(const struct task_struct *p, s32 prev_cpu)
 
 s32 BPF_STRUCT_OPS(compose_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
+	u32 place = placement;
 	s32 cpu;
 
-	if (placement == KERNEL)
+	if (place == KERNEL)
 		return start_if_idle(p, prev_cpu, wake_flags, slice_for(p, queue_of(prev_cpu)));
-	if (placement == QUEUE)
+	if (place == QUEUE)
 		return prev_cpu;
-	cpu = claim_cpu(p, prev_cpu);
+	cpu = claim_cpu(p, prev_cpu, place);
 	if (cpu < 0)
 		return prev_cpu;
 	STAT_INC(direct);
@@ -238,12 +242,23 @@ s32 BPF_STRUCT_OPS(compose_select_cpu, struct task_struct *p, s32 prev_cpu, u64 
 	return cpu;
 }
 
-/* What preemption compares: the order, or whether it is light. */
-static __always_inline u64 rank_of(const struct task_parts *parts, u64 key)
+static __always_inline bool is_heavy(const struct task_parts *parts)
 {
-	if (preemption == BY_LIGHTNESS)
-		return !parts || parts->burst_mean + parts->burst > light_us * NSEC_PER_USEC;
-	return key;
+	return !parts || parts->burst_mean + parts->burst > light_us * NSEC_PER_USEC;
+}
+
+/* An idle CPU for p, which was just queued with this key, or one that it may take. */
+static __always_inline void find_cpu(struct task_struct *p, struct task_parts *parts, u64 key,
+				     u64 enq_flags)
+{
+	u64 preempt_ns = preempt_us * NSEC_PER_USEC;
+
+	if (preemption == BY_ORDER)
+		find_cpu_for(p, key, preempt_ns, enq_flags);
+	else if (is_heavy(parts) || before(bpf_ktime_get_ns(), parts->slept_at + preempt_ns))
+		kick_idle_for(p);
+	else
+		find_cpu_for(p, false, 0, enq_flags);
 }
 
 void BPF_STRUCT_OPS(compose_enqueue, struct task_struct *p, u64 enq_flags)
@@ -267,8 +282,7 @@ void BPF_STRUCT_OPS(compose_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_insert_vtime(p, queue, slice, key, enq_flags);
 	}
 	if (preempts())
-		find_cpu_for(p, rank_of(parts, key),
-			     preemption == BY_ORDER ? preempt_us * NSEC_PER_USEC : 0, enq_flags);
+		find_cpu(p, parts, key, enq_flags);
 	else
 		kick_idle_for(p);
 }
@@ -294,9 +308,9 @@ void BPF_STRUCT_OPS(compose_running, struct task_struct *p)
 			queue->clock = parts->clock;
 	}
 	if (preempts())
-		note_running(p, rank_of(parts, preemption == BY_ORDER
-						   ? key_of(p, parts, queue_of(scx_bpf_task_cpu(p)))
-						   : 0));
+		note_running(p, preemption == BY_LIGHTNESS
+				    ? is_heavy(parts)
+				    : key_of(p, parts, queue_of(scx_bpf_task_cpu(p))));
 }
 
 void BPF_STRUCT_OPS(compose_stopping, struct task_struct *p, bool runnable)
@@ -317,6 +331,7 @@ void BPF_STRUCT_OPS(compose_stopping, struct task_struct *p, bool runnable)
 	if (!runnable) {
 		parts->burst_mean = averaged(parts->burst_mean, parts->burst);
 		parts->burst = 0;
+		parts->slept_at = bpf_ktime_get_ns();
 	}
 }
 
