@@ -24,9 +24,8 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 KNOB(u64, turn_us, 40000, "2000..200000", "A turn in microseconds of a task of nice 0.");
-KNOB(
-    u64, longest_turn_us, 160000, "2000..400000",
-    "No turn is longer than so many microseconds, whatever the weight; none is shorter than 2 ms.");
+KNOB(u64, longest_turn_us, 160000, "2000..400000",
+     "No turn is longer than so many microseconds, whatever the weight.");
 
 #define SHORTEST_TURN_US 2000
 

@@ -6,8 +6,9 @@
  * Idea: most gains that were published came from choosing among options of known schedulers, not
  * from new ones. Here the choices are tunables and nothing else, so a search can try schedulers
  * without writing code. They are constants when the policy is loaded: the kernel's verifier removes
- * the parts that were not chosen, and what is left of a choice is the reading of its tunable. On 7.3
- * enqueue has 116 instructions as fifo (fifo itself: 84), 242 as llc (200), 153 as batch (131).
+ * the parts that were not chosen, and what is left of a choice is the reading of its tunable.
+ * On 7.3 enqueue has 116 instructions as fifo (fifo itself: 84), 242 as llc (200), 153 as batch
+ * (131).
  *
  * - ordering, of what waits in a queue: 0 fifo: as it came; 1 vtime: by a clock that advances with
  *   the CPU time used, slower the greater the weight (Goyal and others, 1996); 2 deadline: by that

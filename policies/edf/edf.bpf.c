@@ -5,10 +5,10 @@
  * Idea: a task that wakes at intervals has a deadline that need not be told: it should be done
  * before it wakes again. Served in the order of their deadlines, all tasks meet them as long as
  * they need no more than the CPU there is (Liu and Layland, 1973). Interval and demand are moving
- * averages of what the task did. Two things keep that safe, both from the constant bandwidth server
- * (Abeni and Buttazzo, 1998): a task is admitted only while the demand of all that are stays below
- * admit_percent of the CPUs, so the rest always has the remainder; and whoever runs for longer than
- * it usually does, by budget_percent, goes on among the rest until it wakes again.
+ * averages of what the task did. Two things keep that safe, as in the constant bandwidth server
+ * (Abeni and Buttazzo, 1998): all tasks with deadlines together may use admit_percent of the CPUs
+ * in each tenth of a second, beyond that who wakes has no deadline; and whoever runs for longer
+ * than it usually does, by budget_percent, goes on among the rest until it wakes again.
  *
  * The rest are ordered by a clock that advances with the CPU time used, slower the greater the
  * weight, as in vtime. A waking task takes the CPU of who comes last by preempt_us.
@@ -26,18 +26,16 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-KNOB(
-    u64, slice_us, 5000, "500..100000",
-    "Longest time in microseconds a task without a deadline runs before the others are looked at.");
+KNOB(u64, slice_us, 5000, "500..100000",
+     "Longest time in microseconds a task without a deadline runs before it queues again.");
 KNOB(u64, shortest_period_us, 1000, "0..100000",
      "A task that wakes more often than this has no deadline: it talks, it does not keep time.");
 KNOB(u64, longest_period_ms, 100, "1..2000",
      "A task that wakes more seldom than this has no deadline: nobody would notice it missed.");
 KNOB(u64, admit_percent, 80, "1..95",
-     "How much of all CPUs tasks with deadlines may need, so that the others get the rest.");
-KNOB(
-    u64, budget_percent, 400, "100..1000",
-    "How much of its usual demand a task with a deadline may use before it counts as one without.");
+     "How much of all CPUs tasks with deadlines may use, so that the others get the rest.");
+KNOB(u64, budget_percent, 400, "100..1000",
+     "How much of its usual demand a task may use before its deadline counts no more.");
 KNOB(u64, preempt_us, 1000, "0..100000",
      "A waking task that comes before a running one by this, in time or clock, takes its CPU.");
 KNOB(u64, lag_ms, 100, "5..2000",
@@ -47,7 +45,7 @@ KNOB(u64, lag_ms, 100, "5..2000",
 #define DEADLINE 0
 #define REST 1
 
-#define WHOLE_CPU 1024 /* demand of a task that needs a CPU all the time */
+#define WINDOW (100 * NSEC_PER_MSEC) /* in which admit_percent holds */
 #define MIN_BUDGET (500 * NSEC_PER_USEC)
 #define LATER (1ULL << 62) /* ranks the rest, by clock, behind all deadlines */
 
@@ -60,7 +58,6 @@ struct task_rhythm {
 	u64 woken_at; /* and when that was */
 	u64 period;   /* mean time between wake-ups */
 	u64 deadline; /* of this turn; 0 for none */
-	s64 admitted; /* what `admitted` counts for it */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -69,8 +66,11 @@ struct {
 	__type(value, struct task_rhythm);
 } tasks SEC(".maps");
 
-/* Demand of all admitted tasks, in 1/WHOLE_CPU; changed atomically. */
-static s64 admitted;
+/*
+ * The window, and what tasks with deadlines have used in it, added atomically. Two CPUs may begin
+ * one at once: that forgets a few turns.
+ */
+static u64 window_ends, window_used;
 /* The furthest clock of any of the rest that has started; a lost update costs one slice. */
 static u64 clock_now;
 
@@ -79,17 +79,14 @@ static __always_inline struct task_rhythm *rhythm_of(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, NULL, 0);
 }
 
-/* Count `demand` for the task from now on, if there is room; 0 always fits. */
-static bool admit(struct task_rhythm *rhythm, s64 demand)
+/* Whether tasks with deadlines have used less than they may in this window. */
+static bool has_room(u64 now)
 {
-	s64 more = demand - rhythm->admitted;
-	s64 room = (u64)scx_bpf_nr_cpu_ids() * WHOLE_CPU * admit_percent / 100;
-
-	if (more > 0 && admitted + more > room)
-		return false;
-	__sync_fetch_and_add(&admitted, more);
-	rhythm->admitted = demand;
-	return true;
+	if (!before(now, window_ends)) {
+		window_ends = now + WINDOW;
+		window_used = 0;
+	}
+	return window_used < WINDOW * scx_bpf_nr_cpu_ids() * admit_percent / 100;
 }
 
 s32 BPF_STRUCT_OPS(edf_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
@@ -154,12 +151,7 @@ void BPF_STRUCT_OPS(edf_runnable, struct task_struct *p, u64 enq_flags)
 	has_rhythm = rhythm->period > shortest_period_us * NSEC_PER_USEC &&
 		     rhythm->period < longest_period_ms * NSEC_PER_MSEC &&
 		     rhythm->demand < rhythm->period;
-	if (has_rhythm && admit(rhythm, rhythm->demand * WHOLE_CPU / rhythm->period))
-		rhythm->deadline = now + rhythm->period;
-	else
-		rhythm->deadline = 0;
-	if (!rhythm->deadline)
-		admit(rhythm, 0);
+	rhythm->deadline = has_rhythm && has_room(now) ? now + rhythm->period : 0;
 }
 
 void BPF_STRUCT_OPS(edf_running, struct task_struct *p)
@@ -183,7 +175,9 @@ void BPF_STRUCT_OPS(edf_stopping, struct task_struct *p, bool runnable)
 	if (!rhythm)
 		return;
 	ran = p->se.sum_exec_runtime - rhythm->used;
-	if (!rhythm->deadline)
+	if (rhythm->deadline)
+		__sync_fetch_and_add(&window_used, ran);
+	else
 		rhythm->clock += scaled(ran, p->scx.weight);
 	rhythm->burst += ran;
 	if (!runnable) {
@@ -203,14 +197,6 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(edf_init_task, struct task_struct *p, struct scx_in
 	rhythm->woken_at = bpf_ktime_get_ns();
 	rhythm->period = NSEC_PER_SEC;
 	return 0;
-}
-
-void BPF_STRUCT_OPS(edf_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
-{
-	struct task_rhythm *rhythm = rhythm_of(p);
-
-	if (rhythm)
-		admit(rhythm, 0);
 }
 
 /* Queues belong to no CPU, so nothing needs doing; without these two a hotplug ends the policy. */
@@ -243,7 +229,6 @@ struct sched_ext_ops edf_ops = {
     .running = (void *)edf_running,
     .stopping = (void *)edf_stopping,
     .init_task = (void *)edf_init_task,
-    .exit_task = (void *)edf_exit_task,
     .cpu_online = (void *)edf_cpu_online,
     .cpu_offline = (void *)edf_cpu_offline,
     .init = (void *)edf_init,

@@ -152,6 +152,14 @@ static void next_turn(s32 here, u64 ended)
 	}
 }
 
+/* Whether p is of the gang in turn. */
+static __always_inline bool is_member(struct task_struct *p)
+{
+	u32 *queued = bpf_task_storage_get(&tasks, p, NULL, 0);
+
+	return queued && *queued == gang_now;
+}
+
 void BPF_STRUCT_OPS(gang_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u64 ended = turn_ends;
@@ -160,7 +168,16 @@ void BPF_STRUCT_OPS(gang_dispatch, s32 cpu, struct task_struct *prev)
 	if (!before(bpf_ktime_get_ns(), ended))
 		next_turn(cpu, ended);
 	first = gang_now;
-	bpf_for (i, 0, GANGS) {
+	if (scx_move_to_local(first)) {
+		STAT_INC(dispatched);
+		return;
+	}
+	if (prev && (prev->scx.flags & SCX_TASK_QUEUED) && is_member(prev)) {
+		STAT_INC(kept);
+		scx_set_slice(prev, slice_us * NSEC_PER_USEC);
+		return;
+	}
+	bpf_for (i, 1, GANGS) {
 		if (scx_move_to_local((first + i) % GANGS)) {
 			STAT_INC(dispatched);
 			return;
@@ -170,12 +187,11 @@ void BPF_STRUCT_OPS(gang_dispatch, s32 cpu, struct task_struct *prev)
 
 void BPF_STRUCT_OPS(gang_running, struct task_struct *p)
 {
-	u32 *queued = bpf_task_storage_get(&tasks, p, NULL, 0);
 	u32 cpu = scx_bpf_task_cpu(p);
 	u32 *filler = bpf_map_lookup_elem(&fillers, &cpu);
 
 	if (filler)
-		*filler = queued && *queued != gang_now && !(p->flags & PF_KTHREAD);
+		*filler = !is_member(p) && !(p->flags & PF_KTHREAD);
 }
 
 void BPF_STRUCT_OPS(gang_stopping, struct task_struct *p, bool runnable)

@@ -36,6 +36,7 @@ KNOB(u64, unlucky_ms, 1000, "100..10000",
 #define DRAWN 0
 #define UNLUCKY 1
 #define SCAN_TASKS 512 /* looked at for bad luck at once */
+#define SCAN_HEAD 16   /* and for one that may run on a CPU */
 
 /* The logarithm is in 1/65536; no draw is longer than 10 mean ones, which one in 22000 would be. */
 #define LOG_BITS 16
@@ -77,9 +78,22 @@ s32 BPF_STRUCT_OPS(lottery_select_cpu, struct task_struct *p, s32 prev_cpu, u64 
 	return start_if_idle(p, prev_cpu, wake_flags, slice_us * NSEC_PER_USEC);
 }
 
-void BPF_STRUCT_OPS(lottery_enqueue, struct task_struct *p, u64 enq_flags)
+/* The time that p draws now, on the clock of draws. */
+static u64 draw_for(const struct task_struct *p, const struct task_tickets *task)
 {
 	u64 slice = slice_us * NSEC_PER_USEC, tickets = p->scx.weight;
+
+	if (task && task->portion < slice) {
+		u64 boost = slice / (task->portion + 1);
+
+		tickets *= boost < max_boost ? boost ?: 1 : max_boost;
+	}
+	return drawn + (exponential() << LOG_BITS) / (tickets ?: 1);
+}
+
+void BPF_STRUCT_OPS(lottery_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 slice = slice_us * NSEC_PER_USEC;
 	struct task_tickets *task = bpf_task_storage_get(&tasks, p, NULL, 0);
 
 	if (is_percpu_kthread(p)) {
@@ -89,14 +103,8 @@ void BPF_STRUCT_OPS(lottery_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	if (task)
 		task->queued_at = bpf_ktime_get_ns();
-	if (task && task->portion < slice) {
-		u64 boost = slice / (task->portion + 1);
-
-		tickets *= boost < max_boost ? boost ?: 1 : max_boost;
-	}
 	STAT_INC(enqueued);
-	scx_insert_vtime(p, DRAWN, slice, drawn + (exponential() << LOG_BITS) / (tickets ?: 1),
-			 enq_flags);
+	scx_insert_vtime(p, DRAWN, slice, draw_for(p, task), enq_flags);
 	kick_idle_for(p);
 }
 
@@ -123,9 +131,39 @@ static void find_unlucky(u64 now)
 	bpf_rcu_read_unlock();
 }
 
+/* Who has just had a turn draws for the next one, too: against the best of those that wait. */
+static bool wins_again(struct task_struct *prev, s32 cpu)
+{
+	u64 draw = draw_for(prev, NULL);
+	struct task_struct *p;
+	u32 seen = unknown_zero;
+	bool wins = false;
+
+	if (scx_bpf_dsq_nr_queued(UNLUCKY) > 0)
+		return false;
+	bpf_rcu_read_lock();
+	bpf_for_each (scx_dsq, p, DRAWN, 0) {
+		if (++seen > SCAN_HEAD)
+			break;
+		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		wins = before(draw, p->scx.dsq_vtime);
+		break;
+	}
+	bpf_rcu_read_unlock();
+	if (wins && before(drawn, draw))
+		drawn = draw;
+	return wins;
+}
+
 void BPF_STRUCT_OPS(lottery_dispatch, s32 cpu, struct task_struct *prev)
 {
 	find_unlucky(bpf_ktime_get_ns());
+	if (prev && (prev->scx.flags & SCX_TASK_QUEUED) && wins_again(prev, cpu)) {
+		STAT_INC(kept);
+		scx_set_slice(prev, slice_us * NSEC_PER_USEC);
+		return;
+	}
 	if (scx_move_to_local(UNLUCKY) || scx_move_to_local(DRAWN))
 		STAT_INC(dispatched);
 }
