@@ -45,7 +45,7 @@ KNOB(u64, lag_ms, 100, "5..2000",
 #define DEADLINE 0
 #define REST 1
 
-#define WINDOW (100 * NSEC_PER_MSEC) /* in which admit_percent holds */
+#define WINDOW (20 * NSEC_PER_MSEC) /* in which admit_percent holds */
 #define MIN_BUDGET (500 * NSEC_PER_USEC)
 #define LATER (1ULL << 62) /* ranks the rest, by clock, behind all deadlines */
 
