@@ -15,12 +15,12 @@
  *   clock plus what the task usually runs before it sleeps; 3 shortest and 4 longest: by length, as
  *   hints tell it or, without one, as the task has grown; 5 priority: by weight. The last three
  *   shift a task's arrival by starvation_ms at most, so nobody waits for ever.
- * - topology, of the queues: 0 one for all; 1 one for each group of CPUs, llc_cpus in number, or
- *   NUMA node; 2 one for each CPU. Idle CPUs take from others' queues.
+ * - topology, of the queues: 0 all: one; 1 group: one for each group of CPUs, llc_cpus in number,
+ *   or NUMA node; 2 cpu: one for each CPU. Idle CPUs take from others' queues.
  * - placement, of a waking task: 0 kernel: where the kernel would, if idle; 1 sticky: on its last
  *   CPU if idle; 2 packed: on the idle CPU of the lowest number; 3 queue: it always queues.
- * - slicing: 0 fixed: slice_us; 1 weight: in proportion to weight; 2 load: divided among those
- *   who wait.
+ * - slicing: 0 fixed: slice_us; 1 weighted: in proportion to weight; 2 loaded: divided among
+ *   those who wait.
  * - preemption, by a waking task that found no idle CPU: 0 none; 1 order: of who comes later in the
  *   order by preempt_us; 2 light: of a task that usually runs for longer than light_us, by one that
  *   does not and has slept for preempt_us.
@@ -37,12 +37,12 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-KNOB(u32, ordering, 1, "0..5", "0 fifo, 1 vtime, 2 deadline, 3 shortest, 4 longest, 5 priority.");
-KNOB(u32, topology, 0, "0..2",
-     "Queues: 0 global, 1 one for each group of CPUs, 2 one for each CPU.");
-KNOB(u32, placement, 0, "0..3", "Of waking tasks: 0 kernel, 1 sticky, 2 packed, 3 queue.");
-KNOB(u32, slicing, 0, "0..2", "Slices: 0 fixed, 1 by weight, 2 by load.");
-KNOB(u32, preemption, 0, "0..2", "By waking tasks: 0 none, 1 by order, 2 of heavy by light ones.");
+KNOB(u32, ordering, 1, "0..5",
+     "What waits runs by: 0 fifo, 1 vtime, 2 deadline, 3 shortest, 4 longest, 5 priority.");
+KNOB(u32, topology, 0, "0..2", "A queue for: 0 all, 1 group, 2 cpu.");
+KNOB(u32, placement, 0, "0..3", "A waking task goes by: 0 kernel, 1 sticky, 2 packed, 3 queue.");
+KNOB(u32, slicing, 0, "0..2", "Slices are: 0 fixed, 1 weighted, 2 loaded.");
+KNOB(u32, preemption, 0, "0..2", "A waking task interrupts by: 0 none, 1 order, 2 light.");
 KNOB(u64, slice_us, 5000, "500..200000", "The slice in microseconds, at weight 100 and no load.");
 KNOB(u64, preempt_us, 1000, "0..100000",
      "How far in microseconds a waking task must come before a running one to take its CPU, or how "
@@ -194,8 +194,11 @@ static __always_inline u64 key_of(struct task_struct *p, struct task_parts *part
 	if (has_clocks()) {
 		u64 clock = parts ? clock_in(parts, queue) : 0;
 
-		if (ordering == DEADLINE && parts)
-			clock += scaled(parts->burst_mean, p->scx.weight);
+		if (ordering == DEADLINE && parts) {
+			u64 burst = parts->burst_mean, slice = slice_us * NSEC_PER_USEC;
+
+			clock += scaled(burst < slice ? burst : slice, p->scx.weight);
+		}
 		return clock;
 	}
 	now = bpf_ktime_get_ns();

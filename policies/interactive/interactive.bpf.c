@@ -9,7 +9,8 @@
  * advances while they run, slower the greater their weight. Two things follow from criticality:
  *
  * - The deadline by which tasks are ordered is the clock plus what the task is expected to run
- *   before it sleeps again, divided by its criticality: short and critical turns come first.
+ *   before it sleeps again, a slice at most, divided by its criticality: short and critical turns
+ *   come first.
  * - A sleeper may be behind the others' clocks by a slice, and a critical one by several: it then
  *   stays ahead of the hogs although it uses a good part of a CPU. Nobody gets more than its share.
  *
@@ -34,7 +35,7 @@ KNOB(u64, slice_us, 5000, "500..100000",
 KNOB(u64, min_slice_us, 1000, "500..20000", "No slice is shorter than this many microseconds.");
 KNOB(u64, preempt_us, 500, "0..100000",
      "A waking task whose deadline is sooner by this than a running one's takes its CPU.");
-KNOB(u64, lag_ms, 100, "5..2000",
+KNOB(u64, lag_ms, 50, "5..2000",
      "No task is put further behind the others than this many milliseconds of virtual time.");
 KNOB(u32, credit_slices, 4, "1..16",
      "How many slices the clock of the most critical sleeper may be behind the others'.");
@@ -114,7 +115,7 @@ void BPF_STRUCT_OPS(interactive_enqueue, struct task_struct *p, u64 enq_flags)
 	STAT_INC(enqueued);
 	deadline = clock_now;
 	if (pace) {
-		u64 credit;
+		u64 credit, burst;
 
 		critical = criticality(pace, scx_now());
 		credit = slice + slice * (credit_slices - 1) * critical / MOST_CRITICAL;
@@ -122,7 +123,8 @@ void BPF_STRUCT_OPS(interactive_enqueue, struct task_struct *p, u64 enq_flags)
 			pace->clock = clock_now - credit;
 		else if (before(clock_now + lag, pace->clock))
 			pace->clock = clock_now + lag;
-		deadline = pace->clock + scaled(pace->burst_mean, p->scx.weight) / critical;
+		burst = pace->burst_mean < slice ? pace->burst_mean : slice;
+		deadline = pace->clock + scaled(burst, p->scx.weight) / critical;
 	}
 	scx_insert_vtime(p, SHARED, slice_now(), deadline, enq_flags);
 	find_cpu_for(p, deadline, preempt_us * NSEC_PER_USEC, enq_flags);
