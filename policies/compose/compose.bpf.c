@@ -68,6 +68,7 @@ enum { NONE, BY_ORDER, BY_LIGHTNESS };
 
 #define SHORTEST_SLICE (500 * NSEC_PER_USEC)
 #define MEDIAN 1000U
+#define SCAN_HEAD 16  /* tasks of a queue looked at for one that may run here */
 #define RATIO_BITS 20 /* a thousand times the median, in thousandths; longer ones are alike */
 #define WEIGHT_BITS 14
 
@@ -291,8 +292,40 @@ void BPF_STRUCT_OPS(compose_enqueue, struct task_struct *p, u64 enq_flags)
 		kick_idle_for(p);
 }
 
+/*
+ * Whether prev, whose slice has ended, still comes before all that wait here. Only by length and
+ * weight: in arrival it comes last, and its clock is not up to date yet.
+ */
+static __always_inline bool stays(struct task_struct *prev, s32 cpu)
+{
+	struct task_struct *p;
+	u32 queue = queue_of(cpu), seen = unknown_zero;
+	bool first = false;
+	u64 key;
+
+	if (ordering < SHORTEST || !prev || !(prev->scx.flags & SCX_TASK_QUEUED))
+		return false;
+	key = key_of(prev, NULL, queue);
+	bpf_rcu_read_lock();
+	bpf_for_each (scx_dsq, p, queue, 0) {
+		if (++seen > SCAN_HEAD)
+			break;
+		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		first = before(key, p->scx.dsq_vtime);
+		break;
+	}
+	bpf_rcu_read_unlock();
+	return first;
+}
+
 void BPF_STRUCT_OPS(compose_dispatch, s32 cpu, struct task_struct *prev)
 {
+	if (stays(prev, cpu)) {
+		STAT_INC(kept);
+		scx_set_slice(prev, slice_for(prev, queue_of(cpu)));
+		return;
+	}
 	if (topology != GLOBAL)
 		take_for(cpu, 1);
 	else if (scx_move_to_local(0))

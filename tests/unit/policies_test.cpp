@@ -261,6 +261,14 @@ TEST_CASE("compose orders by length, with hints and without") {
   CHECK(*run({"compose", parts(3, 0, 0, 0, 0), {}}, world).mean_completion_ms < longest);
 }
 
+TEST_CASE("compose, longest first, ends a long-tail batch as soon as ljf") {
+  World world(2, {task("short", {phase("run", 80000)}, 20), task("long", {phase("run", 1600000)})});
+  const std::vector<LengthHint> hints{{"long", 20}, {"short", 1}};
+  const double compose = *run({"compose", parts(4, 0, 0, 0, 0), hints}, world).makespan_ms;
+  CHECK(compose < 1.05 * *run({"ljf", {}, hints}, world).makespan_ms);
+  CHECK(compose * 1.2 < *simulate_default(world.ready()).makespan_ms);
+}
+
 TEST_CASE("configurations of compose pass the checking suite") {
   // Every choice with every choice of another part at least once; all are for a longer night.
   for (int64_t i = 0; i < 36; ++i) {
