@@ -35,7 +35,7 @@ KNOB(u64, slice_us, 5000, "500..100000",
 KNOB(u64, min_slice_us, 1000, "500..20000", "No slice is shorter than this many microseconds.");
 KNOB(u64, preempt_us, 500, "0..100000",
      "A waking task whose deadline is sooner by this than a running one's takes its CPU.");
-KNOB(u64, lag_ms, 50, "5..2000",
+KNOB(u64, lag_ms, 50, "20..2000",
      "No task is put further behind the others than this many milliseconds of virtual time.");
 KNOB(u32, credit_slices, 4, "1..16",
      "How many slices the clock of the most critical sleeper may be behind the others'.");

@@ -32,14 +32,14 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 KNOB(u32, front_weight, 600, "1..10000", "The front layer's weight.");
 KNOB(u32, middle_weight, 300, "1..10000", "The middle layer's weight.");
 KNOB(u32, back_weight, 100, "1..10000", "The back layer's weight.");
-KNOB(u64, front_slice_us, 2000, "500..100000", "Slice in microseconds in the front layer.");
-KNOB(u64, middle_slice_us, 5000, "500..100000", "Slice in microseconds in the middle layer.");
+KNOB(u64, front_slice_us, 2000, "500..50000", "Slice in microseconds in the front layer.");
+KNOB(u64, middle_slice_us, 5000, "500..50000", "Slice in microseconds in the middle layer.");
 KNOB(u64, back_slice_us, 20000, "500..100000", "Slice in microseconds in the back layer.");
 KNOB(u32, front_ratio, 500, "0..1000000",
      "A hint of at most so many thousandths of the median task's time puts a task in front.");
 KNOB(u32, back_ratio, 4000, "1..1000000",
      "A hint of at least so many thousandths of the median task's time puts a task in the back.");
-KNOB(u64, lag_ms, 100, "5..2000",
+KNOB(u64, lag_ms, 100, "20..2000",
      "No task is put further behind its layer than this many milliseconds of virtual time.");
 
 HINT(lengths, 4096, "Expected CPU time of tasks by command name, in 1/1000 of the median task's.");

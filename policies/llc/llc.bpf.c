@@ -25,14 +25,14 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-KNOB(u64, slice_us, 5000, "500..100000",
+KNOB(u64, slice_us, 5000, "500..50000",
      "Longest time in microseconds a task runs before the others' clocks are looked at.");
 KNOB(u32, llc_cpus, 0, "0..1024",
      "How many CPUs numbered one after another share a last-level cache; 0 takes NUMA nodes.");
 KNOB(u32, first_threads, 0, "0..1024",
      "How many CPUs are numbered before their cores' second threads are; 0 if that is not so.");
 KNOB(u32, steal_min, 1, "1..64", "How many tasks must wait in a group for another to take one.");
-KNOB(u64, lag_ms, 100, "5..2000",
+KNOB(u64, lag_ms, 100, "20..2000",
      "No task is put further behind the others than this many milliseconds of virtual time.");
 
 /* One task; written by whichever CPU has the task in hand. */

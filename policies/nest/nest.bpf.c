@@ -27,12 +27,12 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-KNOB(u64, slice_us, 5000, "500..100000",
+KNOB(u64, slice_us, 5000, "500..50000",
      "Longest time in microseconds a task runs before the others' clocks are looked at.");
 KNOB(u64, warm_us, 10000, "100..1000000",
      "A CPU belongs to the nest for so many microseconds after it last ran something.");
 KNOB(u32, scan_cpus, 64, "1..1024", "How many CPUs are looked at for a warm one.");
-KNOB(u64, lag_ms, 100, "5..2000",
+KNOB(u64, lag_ms, 100, "20..2000",
      "No task is put further behind the others than this many milliseconds of virtual time.");
 
 #define SHARED 0
