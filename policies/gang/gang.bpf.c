@@ -31,8 +31,8 @@ KNOB(u64, slice_us, 4000, "500..100000",
 
 #define GANGS 64 /* places in the round; each has the queue of its number */
 #define MAX_CPUS 1024
-#define SCAN_CPUS 16
-#define LEAST_US 500
+#define SCAN_CPUS 16 /* that a waking member looks at for a filler */
+#define LEAST_US 500 /* of a turn, whatever the weight */
 
 /* Weight of the cgroup on a place, 0 for 100. Written when a cgroup is made or its weight set. */
 struct {

@@ -41,7 +41,7 @@ KNOB(u32, credit_slices, 4, "1..16",
      "How many slices the clock of the most critical sleeper may be behind the others'.");
 
 #define SHARED 0
-#define MOST_CRITICAL 32 /* a thousandfold less critical than 1 MHz of both rates: never seen */
+#define MOST_CRITICAL 32 /* binary digits of both rates together */
 
 /* One task; written by whichever CPU has the task in hand, or by a task that it wakes. */
 struct task_pace {
@@ -117,7 +117,7 @@ void BPF_STRUCT_OPS(interactive_enqueue, struct task_struct *p, u64 enq_flags)
 	if (pace) {
 		u64 credit, burst;
 
-		critical = criticality(pace, scx_now());
+		critical = criticality(pace, bpf_ktime_get_ns());
 		credit = slice + slice * (credit_slices - 1) * critical / MOST_CRITICAL;
 		if (before(pace->clock, clock_now - credit))
 			pace->clock = clock_now - credit;
@@ -139,7 +139,7 @@ void BPF_STRUCT_OPS(interactive_dispatch, s32 cpu, struct task_struct *prev)
 /* Who wakes p is the current task, unless an interrupt does. */
 void BPF_STRUCT_OPS(interactive_runnable, struct task_struct *p, u64 enq_flags)
 {
-	u64 now = scx_now();
+	u64 now = bpf_ktime_get_ns();
 	struct task_pace *woken = pace_of(p), *waker;
 
 	if (!(enq_flags & SCX_ENQ_WAKEUP) || !woken)
@@ -193,7 +193,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(interactive_init_task, struct task_struct *p,
 	if (!pace)
 		return -12; /* ENOMEM */
 	pace->clock = clock_now;
-	pace->woken_at = pace->waker_at = scx_now();
+	pace->woken_at = pace->waker_at = bpf_ktime_get_ns();
 	pace->woken_every = pace->waker_every = NSEC_PER_SEC;
 	return 0;
 }
