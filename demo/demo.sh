@@ -40,10 +40,10 @@ sed -E 's/.*"classification":\{"label":"([^"]*)".*/  classified as: \1/' profile
 
 say "3. Find policies for it."
 type_in 'schedcp-search --top 4 --format text < profile.json'
-schedcp-search --top 4 < profile.json > candidates.json
-# The four simplest are all measured, also those that the search would not advise.
+# The four simplest are measured, also those that the search would not advise: more take longer.
+: > candidates.json
 for policy in fifo vtime sjf ljf; do
-  grep -q "\"policy\":{\"name\":\"$policy\"" candidates.json ||
+  schedcp-search --top 100 < profile.json | grep "\"policy\":{\"name\":\"$policy\"" >> candidates.json ||
     type_in "schedcp-search --top 1 $policy >> candidates.json"
 done
 

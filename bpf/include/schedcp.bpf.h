@@ -17,6 +17,7 @@
 
 #define NSEC_PER_USEC 1000ULL
 #define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_SEC 1000000000ULL
 
 /* The iterator of the innermost bpf_for_each. */
 #define BPF_FOR_EACH_ITER (&___it)
@@ -207,6 +208,36 @@ static __always_inline bool before(u64 a, u64 b)
 	return (s64)(a - b) < 0;
 }
 
+/* How much a task's clock advances for ns of CPU time: the less, the greater its weight. */
+static __always_inline u64 scaled(u64 ns, u32 weight)
+{
+	return ns * 100 / (weight ?: 1);
+}
+
+/* The largest n such that 2^n <= x; 0 for 0. */
+static __always_inline u32 log2_of(u64 x)
+{
+	u32 n = 0;
+
+	if (x >> 32)
+		x >>= 32, n += 32;
+	if (x >> 16)
+		x >>= 16, n += 16;
+	if (x >> 8)
+		x >>= 8, n += 8;
+	if (x >> 4)
+		x >>= 4, n += 4;
+	if (x >> 2)
+		x >>= 2, n += 2;
+	return n + (x >> 1);
+}
+
+/* The new mean of a moving average after a sample, which counts one eighth. */
+static __always_inline u64 averaged(u64 mean, u64 sample)
+{
+	return mean - mean / 8 + sample / 8;
+}
+
 /*
  * A kernel thread bound to one CPU. Others wait for such threads (work queues, RCU, migration), so
  * none should wait behind a shared queue; they run briefly, so they go straight to their CPU.
@@ -214,6 +245,20 @@ static __always_inline bool before(u64 a, u64 b)
 static __always_inline bool is_percpu_kthread(const struct task_struct *p)
 {
 	return (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1;
+}
+
+/* In select_cpu: the CPU that the kernel would take; if it is idle, p goes straight there. */
+static __always_inline s32 start_if_idle(struct task_struct *p, s32 prev_cpu, u64 wake_flags,
+					 u64 slice)
+{
+	bool idle = false;
+	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+
+	if (idle) {
+		STAT_INC(direct);
+		scx_insert(p, SCX_DSQ_LOCAL, slice, 0);
+	}
+	return cpu;
 }
 
 /*

@@ -57,11 +57,6 @@ struct {
 	__type(value, struct cpu_state);
 } cpus SEC(".maps");
 
-static __always_inline u64 scaled(u64 ns, u32 weight)
-{
-	return ns * 100 / (weight ?: 1);
-}
-
 s32 BPF_STRUCT_OPS(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	bool idle = false;

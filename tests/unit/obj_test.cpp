@@ -70,8 +70,9 @@ TEST_CASE("hint maps are found by their declaration") {
 }
 
 TEST_CASE("maps have type and sizes, and statistics have the same layout in every policy") {
-  for (const char* name : {"fifo", "vtime", "sjf", "ljf"}) {
-    const auto object = PolicyObject::read(object_path(name));
+  for (const auto& entry : fs::directory_iterator(fs::path(SCHEDCP_SOURCE_DIR) / "policies")) {
+    if (!entry.is_directory()) continue;
+    const auto object = PolicyObject::read(object_path(entry.path().filename()));
     const auto& maps = object.maps();
     const auto stats = std::find_if(maps.begin(), maps.end(),
                                     [](const MapSpec& m) { return m.name == "schedcp_stats"; });

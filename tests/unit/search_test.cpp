@@ -94,7 +94,7 @@ void remember(Store& store, const Measurement& measurement) {
 
 TEST_CASE("every policy's manifest is sound and says what it can improve") {
   Store store = real_store();
-  CHECK(store.policies().size() >= 4);
+  CHECK(store.policies().size() >= 15);
   for (const auto& row : store.policies()) {
     CAPTURE(row.manifest.name);
     CHECK(row.manifest.summary.ends_with("."));
@@ -128,7 +128,7 @@ TEST_CASE("a summary profile without task lengths still finds by its classificat
 TEST_CASE("words find policies by name, stem and subject") {
   Store store = real_store();
   CHECK(best(store, {{}, {"ljf"}, ""}) == "ljf");
-  CHECK(best(store, {{}, {"interactive", "latency"}, ""}) == "vtime");
+  CHECK(best(store, {{}, {"interactive", "latency"}, ""}) == "interactive");
   CHECK(best(store, {{}, {"stragglers"}, ""}) == "ljf");
   CHECK(best(store, {{}, {"round-robin"}, ""}) == "fifo");
   CHECK(search(store, {{}, {"xyzzy"}, ""}, 3).empty());
@@ -170,7 +170,7 @@ TEST_CASE("what was measured on a like workload counts, on an unlike one it does
   auto like = long_tail();
   like.header.context.command = {"./pack", "another corpus"};
   const auto score = [](Store& in, const Profile& profile) {
-    for (const auto& candidate : search(in, {profile, {}, ""}, 9, 0))
+    for (const auto& candidate : search(in, {profile, {}, ""}, 99, 0))
       if (candidate.policy.name == "ljf") return candidate.score;
     return -1.0;
   };

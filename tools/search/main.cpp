@@ -5,6 +5,7 @@
 // policies, and what was measured of them. Whether a candidate is safe is schedcp-verify's to say.
 #include "base/paths.h"
 #include "cli/program.h"
+#include "compose.h"
 #include "endpoint.h"
 #include "record.h"
 #include "score.h"
@@ -105,6 +106,30 @@ ExitCode add(Program& program, const std::string& from) {
   program.emit(entry, [&] {
     return entry.name + " " + entry.version + (added.changed ? " added\n" : " was there already\n");
   });
+  return ExitCode::done;
+}
+
+ExitCode compose(Program& program, const std::vector<std::string>& words, bool save) {
+  Store store = open_repository(save ? Store::Access::write : Store::Access::prefer);
+  if (!store.note().empty()) program.warn(store.note());
+  const PolicyRow row = find_policy(store, "compose");
+  const auto object = object_of(row);
+  if (!object) throw unable("'compose' is not compiled", "install schedcp whole, or run make");
+  const auto found = configurations(row, *object, words);
+  if (save) {
+    if (found.size() != 1)
+      throw usage_error("--save: " + std::to_string(found.size()) + " configurations fit",
+                        "name every choice, as in compose-vtime-all-kernel-fixed-none");
+    const Added added = store_configuration(store, row, found[0]);
+    if (added.refused) {
+      program.warn("refused: " + *added.refused);
+      return ExitCode::no;
+    }
+  }
+  if (program.format() == Format::text)
+    program.write_out(view(found, choices_of(*object)));
+  else
+    for (const auto& one : found) program.emit(one, [] { return std::string(); });
   return ExitCode::done;
 }
 
@@ -242,6 +267,14 @@ int main(int argc, char** argv) {
       .reads<Measurement, Verdict, Profile>()
       .writes<Experience>()
       .hints({.idempotent = true, .timeout_s = 60});
+  std::vector<std::string> choices;
+  bool save = false;
+  auto& composes = program.subcommand("compose", "List schedulers that can be put together.",
+                                      [&] { return compose(program, choices, save); });
+  composes.argument("CHOICES", choices,
+                    "Only those with these choices, as vtime or a configuration's whole name.");
+  composes.flag("--save", save, "Store the one that is named as a policy of that name.");
+  composes.writes<Candidate>().hints({.idempotent = true, .timeout_s = 150});
   HistoryOptions which;
   auto& histories = program.subcommand("history", "List what was measured, newest first.",
                                        [&] { return history(program, which); });
