@@ -13,16 +13,17 @@
 
 namespace schedcp {
 
-/// Where findings go; one rule says a thing about a place once.
+/// Where findings go; one rule says a thing once, and then where else.
 class Findings {
  public:
   explicit Findings(const PolicyObject& object) : object_(object) {}
+  /// Without a `mend` of its own it has the catalogue's.
   Finding& add(const char* rule, const char* severity, const std::string& message,
                const std::string& mend = {});
   /// The same with a place in the code, as locate() tells it.
   Finding& add_at(const Function& function, uint32_t insn, const char* rule, const char* severity,
                   const std::string& message, const std::string& mend = {});
-  /// Sorted, without repetitions, at most 100.
+  /// Sorted, at most 100.
   std::vector<Finding> take();
 
  private:
