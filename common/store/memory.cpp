@@ -21,12 +21,6 @@ std::string fingerprint_of(const Context& context) {
   return fmt::format("{:016x}", hash);
 }
 
-std::vector<std::string> feature_names() {
-  std::vector<std::string> names;
-  for_each_field<Features>([&](const auto& field) { names.push_back(field.key); });
-  return names;
-}
-
 std::optional<double> feature(const Features& features, const std::string& name) {
   std::optional<double> value;
   for_each_field<Features>([&](const auto& field) {

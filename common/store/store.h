@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "doc/manifest.h"
 #include "doc/profile.h"
 #include "doc/repository.h"
-#include "store/manifest.h"
 #include "store/sqlite.h"
 
 namespace schedcp {
@@ -47,8 +47,6 @@ struct WordMatch {
 /// hexadecimal digits; "" when the command is not known (pids, a whole system).
 std::string fingerprint_of(const Context& context);
 
-/// Names of all features, as doc/profile.h has them.
-std::vector<std::string> feature_names();
 /// The value of a feature, if known.
 std::optional<double> feature(const Features& features, const std::string& name);
 /// How alike two workloads are, 0 to 1, by the features known of both; 0 when fewer than three are.
