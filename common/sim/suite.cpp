@@ -31,7 +31,8 @@ constexpr Words kWords[] = {{"non-existent DSQ", "SCX005"},
                             {"not allowed for", "SCX013"},
                             {"cannot be used with SCX_KICK_IDLE", "SCX022"},
                             {"from ops.select_cpu()", "SCX024"},
-                            {"invalid CPU", "SCX023"},
+                            {"invalid CPU -", "SCX023"},
+                            {"invalid CPU", "SCX045"},
                             {"destroy in-use dsq", "SCX043"},
                             {"idle tracking is disabled", "SCX046"},
                             {"from an operation that does not allow it", "SCX046"},
@@ -55,7 +56,8 @@ class Checker {
   std::vector<Plan> plans() const;
   /// False: enough is known.
   bool run(const Plan& plan);
-  SimulatedRun simulate(const Plan& plan, const KernelFacts& facts, Evidence& evidence) const;
+  SimulatedRun simulate(const Plan& plan, const KernelFacts& facts, const SimLimits& limits,
+                        Evidence& evidence) const;
   void note(const Plan& plan, const Evidence& evidence);
   bool judge_shares(const Plan& plan, const SimulatedRun& run, const Evidence& evidence);
   void conclude();
@@ -105,7 +107,7 @@ std::vector<Checker::Plan> Checker::plans() const {
   return plans;
 }
 
-SimulatedRun Checker::simulate(const Plan& plan, const KernelFacts& facts,
+SimulatedRun Checker::simulate(const Plan& plan, const KernelFacts& facts, const SimLimits& limits,
                                Evidence& evidence) const {
   MachineModel machine;
   machine.name = "check";
@@ -119,9 +121,9 @@ SimulatedRun Checker::simulate(const Plan& plan, const KernelFacts& facts,
   setup.workload = workload.get();
   setup.seed = plan.seed;
   setup.max_instructions = left_;
-  setup.max_wait = ns(limits_.starved_ms);
-  setup.max_kthread_wait = ns(limits_.kthread_wait_ms);
-  setup.max_idle_wait = ns(limits_.idle_wait_ms);
+  setup.max_wait = ns(limits.starved_ms);
+  setup.max_kthread_wait = ns(limits.kthread_wait_ms);
+  setup.max_idle_wait = ns(limits.idle_wait_ms);
   return sim::simulate(subject_, facts, setup, true, &evidence);
 }
 
@@ -158,11 +160,27 @@ std::string Checker::rule_of(const Plan& plan, const Violation& violation,
   if (known_cause != "SCX028") return cause.rule;
   // Counted twice only where dequeue tells of dispatch too.
   Evidence before;
-  const bool fine = simulate(plan, KernelFacts("7.0"), before).violations.empty();
+  const bool fine = simulate(plan, KernelFacts("7.0"), limits_, before).violations.empty();
   return fine && facts_.at_least(7, 1) ? "SCX028" : "SCX027";
 }
 
 void Checker::violated(const Plan& plan, const Violation& violation, const Cause& cause) {
+  // Shorter waits than usual were asked for, and that is all that is wrong.
+  const SimLimits usual;
+  Evidence unused;
+  const bool asked = limits_.starved_ms < usual.starved_ms ||
+                     limits_.kthread_wait_ms < usual.kthread_wait_ms ||
+                     limits_.idle_wait_ms < usual.idle_wait_ms;
+  if (asked && violation.rule == "starved" &&
+      simulate(plan, facts_, usual, unused).violations.empty()) {
+    add("sim", "error",
+        fmt::format("{} ({}, after {:.0f} ms): longer than the limit that was given, within the "
+                    "usual one",
+                    violation.message, name_of(plan), violation.at_ms),
+        {});
+    result_.findings.back().mend = "Shorter slices, or a higher limit.";
+    return;
+  }
   add(rule_of(plan, violation, cause), "error",
       fmt::format("{} ({}, after {:.0f} ms)", violation.message, name_of(plan), violation.at_ms),
       cause.place);
@@ -171,7 +189,7 @@ void Checker::violated(const Plan& plan, const Violation& violation, const Cause
 bool Checker::run(const Plan& plan) {
   result_.names.push_back(name_of(plan));
   Evidence evidence;
-  const SimulatedRun& run = result_.runs.emplace_back(simulate(plan, facts_, evidence));
+  const SimulatedRun& run = result_.runs.emplace_back(simulate(plan, facts_, limits_, evidence));
   const auto used = uint64_t(run.instructions_per_decision.value_or(0) * double(run.decisions));
   left_ -= std::min(left_, used);
   if (!run.violations.empty()) {
@@ -190,6 +208,8 @@ void Checker::note(const Plan& plan, const Evidence& evidence) {
   all_.idle_kicks += evidence.idle_kicks;
   all_.idle_kicks_heard += evidence.idle_kicks_heard;
   if (evidence.idle_kicks) all_.idle_kick_at = evidence.idle_kick_at;
+  all_.beyond += evidence.beyond;
+  if (evidence.beyond) all_.charges_at = evidence.charges_at;
   all_.wakeups += evidence.wakeups;
   all_.cut_short += evidence.cut_short;
   if (evidence.cut_short) all_.cut_short_at = evidence.cut_short_at;
@@ -209,9 +229,18 @@ void Checker::note(const Plan& plan, const Evidence& evidence) {
 }
 
 bool Checker::judge_shares(const Plan& plan, const SimulatedRun& run, const Evidence& evidence) {
+  // Who gives tasks vtimes means them to go on; what else orders tasks may well be constant.
+  if (evidence.sets_vtime && evidence.ordered > 10 * kManyTimes &&
+      evidence.stood * 10 > evidence.ordered * 9) {
+    add("SCX031", "error",
+        fmt::format("tasks are ordered by a vtime that does not advance when they run: {} of {} "
+                    "inserts were with the one before ({})",
+                    evidence.stood, evidence.ordered, name_of(plan)),
+        evidence.ordered_at);
+    return false;
+  }
   // Only who charges dsq_vtime for time used, and orders by it, means to give shares.
   size_t samples = 0, moved = 0;
-  uint64_t fell = 0;
   std::map<uint32_t, double> rates;
   for (const auto& [weight, charges] : evidence.charges) {
     std::vector<double> sorted = charges.rates;
@@ -219,9 +248,8 @@ bool Checker::judge_shares(const Plan& plan, const SimulatedRun& run, const Evid
     rates[weight] = sorted[sorted.size() / 2];
     samples += sorted.size();
     moved += size_t(std::count_if(sorted.begin(), sorted.end(), [](double r) { return r != 0; }));
-    fell += charges.fell;
   }
-  if (!evidence.orders || samples < kManyTimes || moved * 4 < samples) return true;
+  if (!evidence.ordered || samples < kManyTimes || moved * 4 < samples) return true;
   // There are as many of the ones as of the others.
   double keen_ms = 0, light_ms = 0;
   for (const auto& task : run.tasks) {
@@ -231,9 +259,10 @@ bool Checker::judge_shares(const Plan& plan, const SimulatedRun& run, const Evid
   const uint32_t heavy = ext_weight(kKeenNice), light = ext_weight(kLightNice);
   const double due = double(heavy) / light, got = keen_ms / std::max(light_ms, 1.0);
   if (std::abs(std::log(got / due)) < std::log(kSharesOff)) return true;
-  const char* rule = "SCX033";
-  if (fell * 20 > samples) {
-    rule = "SCX035";
+  // Where many inserts are later than what the task has had, a clamp levels the weights.
+  const char* rule = evidence.moved_on * 4 > evidence.ordered ? "SCX033" : "sim";
+  if (const auto cause = evidence.cause_of_charges()) {
+    rule = cause->rule;
   } else if (rates.contains(light) && rates.contains(heavy) && rates[heavy] > 0) {
     const double off = rates[light] / rates[heavy] / due;
     if (off < 0.5 || off > 2) rule = "SCX034";
@@ -253,6 +282,12 @@ void Checker::conclude() {
                     "time it was busy, and did not hear it",
                     all_.idle_kicks),
         all_.idle_kick_at);
+  if (all_.beyond && result_.outcome() != "failed")
+    add("SCX072", "warning",
+        fmt::format("{} times a task's vtime went on by more than all the time there was comes "
+                    "to",
+                    all_.beyond),
+        all_.charges_at);
   if (all_.cut_short >= 10 * kManyTimes && all_.cut_short * 5 > all_.wakeups * 2)
     add("SCX039", "warning",
         fmt::format("{} of {} wake-ups took the CPU from a task that had had it for less than "
