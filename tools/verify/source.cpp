@@ -18,9 +18,12 @@ bool is_object(const fs::path& path) { return path.extension() == ".o"; }
 std::map<std::string, std::string> allowed_beside(const fs::path& path) {
   const std::string name = path.filename().string();
   const fs::path file = path.parent_path() / (name.substr(0, name.find('.')) + ".json");
-  if (!fs::exists(file)) return {};
+  const std::string text = try_read_file(file).value_or("");
+  // What lies there may be anything, this program's own verdict for instance.
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("allow")) return {};
   const std::string what = "'" + printable(file.string()) + "'";
-  auto allow = parse_manifest(read_file(file, kMaxSource), what, feature_names()).allow;
+  auto allow = parse_manifest(text, what, feature_names()).allow;
   for (const auto& [rule, reason] : allow) {
     if (!find_rule(rule))
       throw usage_error(what + ": /allow/" + printable(rule, 40) + ": there is no such rule",
