@@ -4,6 +4,7 @@
 //   SCX000 not everything could be looked at      SCX066 tasks recognised by literal names
 //   SCX067 licence                                SCX068 dangerous helper
 //   SCX069 memory of maps                         SCX070 the ops table
+//   SCX071 no record of the exit                  SCX072 charges below zero
 #pragma once
 
 #include <string>

@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   VerifyOptions options;
   std::vector<std::string> files;
   std::string stages;
-  program.argument("POLICY", files,
+  program.argument("FILE", files,
                    "A policy's .bpf.c or .bpf.o, or its name; - or none reads candidates.");
   program.option("--until", options.until, "STAGE", "The last stage to run.")
       .choices(stage_names())
