@@ -116,8 +116,11 @@ static __always_inline void record_exit(const struct scx_exit_info *info)
 		scx_bpf_error_bstr(fmt_, data_, ___bpf_narg(args) * sizeof(data_[0]));             \
 	})
 
+/* Its instructions count as its caller's line: what is wrong there is told with that line. */
+#define __wrapper __always_inline __attribute__((nodebug))
+
 /* Put a task on a first-in first-out queue. A slice of 0 keeps what the task has left. */
-static __always_inline void scx_insert(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags)
+static __wrapper void scx_insert(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_insert___v2___new))
 		scx_bpf_dsq_insert___v2___new(p, dsq_id, slice, enq_flags);
@@ -128,7 +131,7 @@ static __always_inline void scx_insert(struct task_struct *p, u64 dsq_id, u64 sl
 }
 
 /* Put a task on an ordered queue, smallest vtime first. Built-in queues cannot be ordered. */
-static __always_inline void scx_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice,
+static __wrapper void scx_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice,
 					     u64 vtime, u64 enq_flags)
 {
 	if (bpf_ksym_exists(__scx_bpf_dsq_insert_vtime)) {
@@ -147,7 +150,7 @@ static __always_inline void scx_insert_vtime(struct task_struct *p, u64 dsq_id, 
 }
 
 /* In dispatch: take the first task of a queue that may run on this CPU. Whether there was one. */
-static __always_inline bool scx_move_to_local(u64 dsq_id)
+static __wrapper bool scx_move_to_local(u64 dsq_id)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local___v2___new))
 		return scx_bpf_dsq_move_to_local___v2___new(dsq_id, 0);
@@ -157,7 +160,7 @@ static __always_inline bool scx_move_to_local(u64 dsq_id)
 }
 
 /* In dispatch: move the task an iterator stands on to another queue. False if it left meanwhile. */
-static __always_inline bool scx_move(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
+static __wrapper bool scx_move(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
 				     u64 enq_flags)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_move))
@@ -166,7 +169,7 @@ static __always_inline bool scx_move(struct bpf_iter_scx_dsq *it, struct task_st
 }
 
 /* In dispatch: the slice the next scx_move() with this iterator gives. */
-static __always_inline void scx_move_set_slice(struct bpf_iter_scx_dsq *it, u64 slice)
+static __wrapper void scx_move_set_slice(struct bpf_iter_scx_dsq *it, u64 slice)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_move_set_slice))
 		scx_bpf_dsq_move_set_slice(it, slice);

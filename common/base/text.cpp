@@ -39,7 +39,11 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
         row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
       }
     }
-    if (row.back() < best_distance) best_distance = row.back(), best = other;
+    const bool begun = word.size() >= 3 && other.starts_with(word);
+    const size_t distance = begun ? 1 : row.back();
+    if (distance < best_distance ||
+        (begun && distance == best_distance && other.size() < best.size()))
+      best_distance = distance, best = other;
   }
   return best;
 }

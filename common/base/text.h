@@ -10,8 +10,8 @@ namespace schedcp {
 
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
-/// The one of `known` that `word` was most likely meant to be (edit distance at most a third of its
-/// length, at least 2), or "".
+/// The one of `known` that `word` was most likely meant to be (one that begins with it, or with an edit
+/// distance of at most a third of its length, at least 2), or "".
 std::string nearest(std::string_view word, const std::vector<std::string>& known);
 /// Untrusted text made fit for one line of a terminal or a document: control and bidirectional
 /// characters replaced by '?', invalid UTF-8 too, cut at `limit` bytes.

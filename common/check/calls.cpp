@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "check/kfuncs.h"
 #include "check/rules.h"
+#include "obj/kfuncs.h"
 
 namespace schedcp {
 namespace {
@@ -48,19 +48,19 @@ void check_kfunc_names(const PolicyObject& object, Findings& findings) {
   for (const auto& [name, weak] : object.kfuncs()) {
     for (const auto& danger : kDangerousKfuncs)
       if (name == danger.name)
-        findings.add("SCX068", "error", fmt::format("{} {}", danger.name, danger.why),
-                     "leave it out");
+        findings.add("SCX068", "error", fmt::format("{} {}", danger.name, danger.why));
     const Kfunc* known = find_kfunc(name);
     if (!known && !weak && name.find("scx_bpf_") != name.npos) {
       const std::string meant = nearest(name, kfunc_names());
       findings.add("SCX047", "warning",
                    fmt::format("no kernel up to 7.3 has {}{}", printable(name, 60),
-                               meant.empty() ? "" : "; did you mean " + meant + "?"));
+                               meant.empty() ? "" : "; did you mean " + meant + "?"),
+                   "Call what schedcp.bpf.h declares.");
     }
-    if (known && known->until && !weak)
+    if (known && known->gone() && !weak)
       findings.add("SCX047", "warning",
-                   fmt::format("{} is gone since kernel {}", name, known->until),
-                   "declare it __weak and test bpf_ksym_exists(), as schedcp.bpf.h does");
+                   fmt::format("{} is gone since kernel {}.{}", name, known->until / 100,
+                               known->until % 100));
   }
 }
 
@@ -78,7 +78,7 @@ void check_calls(const PolicyObject& object, Findings& findings) {
                           fmt::format("{} {}", danger.name, danger.why),
                           insn.imm == 6 || insn.imm == 177  ? "remove it, or use the statistics map"
                           : insn.imm == 4 || insn.imm == 45 ? "use bpf_probe_read_kernel"
-                                                            : "leave it out");
+                                                            : "");
     }
 }
 

@@ -73,11 +73,13 @@ constexpr Rule kRules[] = {
      "dispatch_max_batch inserts (32 unless set) fit until they are flushed; one more ends the "
      "policy.",
      "Test scx_bpf_dispatch_nr_slots(), or set dispatch_max_batch."},
-    {"SCX013", "placement", "static", "warning", "likely",
+    {"SCX013", "placement", "static", "error", "likely",
      "a task is sent to a CPU that nobody tested",
      "SCX_DSQ_LOCAL_ON with a CPU outside the task's mask ends the policy, and a mask can change "
-     "at any time.",
-     "Take the CPU from scx_bpf_pick_idle_cpu() with p->cpus_ptr, or test it against that."},
+     "at any time. An error where the CPU is a constant, or follows from the task's number alone; "
+     "a warning where it may have been tested before.",
+     "Take the CPU from scx_bpf_pick_idle_cpu() with p->cpus_ptr, or test it first: "
+     "bpf_cpumask_test_cpu(cpu, p->cpus_ptr)."},
     {"SCX014", "placement", "static", "warning", "likely",
      "a task that may not migrate is sent to another CPU",
      "A task between migrate_disable() and migrate_enable() is still allowed many CPUs by its "
@@ -99,12 +101,14 @@ constexpr Rule kRules[] = {
      "Refill in dispatch, and only when the queue is empty."},
     {"SCX018", "queues", "sim", "", "",
      "one queue always goes before another",
-     "Tasks of the second starve while the first has any.",
+     "Tasks of the second starve while the first has any. Said when tasks were taken from another "
+     "queue all the while, and none from this one.",
      "Age the waiting, alternate, or give each queue a share."},
     {"SCX019", "wakeups", "static", "warning", "likely",
-     "a task is put into a shared queue and no CPU is told",
+     "a task waits, and an idle CPU is not told",
      "The kernel wakes only the CPU that the task is on. Another that idles goes on idling until "
-     "something else wakes it.",
+     "something else wakes it. The static stage says it of a policy that nowhere looks for an idle "
+     "CPU, the simulator of a task that waited beside one.",
      "scx_bpf_pick_idle_cpu() and scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE) after the insert, or insert "
      "directly from select_cpu when it found an idle CPU."},
     {"SCX020", "wakeups", "sim", "", "",
@@ -158,24 +162,28 @@ constexpr Rule kRules[] = {
      "When a task's properties change, these are called from the CPU that changes them.",
      "Use scx_bpf_task_cpu(p)."},
     {"SCX031", "order", "static", "warning", "likely",
-     "dsq_vtime orders tasks and is never set",
-     "It is 0 for every new task, and stays so.",
-     "Set it in enable, and advance it in stopping."},
+     "dsq_vtime orders tasks and is never set, or never advanced",
+     "It is 0 for every new task, which goes before all others until it has caught up. The simulator "
+     "says it also of a policy in which it stays what it is, however long tasks run.",
+     "Set it to the policy's clock in enable, and advance it in stopping."},
     {"SCX032", "order", "static", "warning", "likely",
      "virtual times are compared as unsigned numbers",
      "They wrap around, and a clamp that subtracts may go below zero: the order turns over.",
      "Compare the signed difference: (s64)(a - b) < 0."},
     {"SCX033", "order", "sim", "", "",
-     "sleepers keep an unlimited credit",
-     "A task that slept for an hour would then hold its CPU for an hour.",
-     "Clamp its vtime to now minus a slice."},
+     "the credit of sleepers has no limit, or there is none",
+     "With no limit a task that slept for an hour holds its CPU for an hour. Without any credit "
+     "who wakes loses what a higher weight has earned it.",
+     "In enqueue let a task's vtime be behind the policy's clock by a slice, and no more: "
+     "if (before(vtime, clock - slice)) vtime = clock - slice."},
     {"SCX034", "order", "sim", "", "",
      "weights are ignored, or applied the wrong way round",
      "A task's vtime must advance by what it used, times 100, divided by its weight.",
      "p->scx.dsq_vtime += used * 100 / p->scx.weight in stopping."},
     {"SCX035", "accounting", "sim", "", "",
      "what a task used is overwritten instead of added",
-     "Charged service must only grow.",
+     "Then a task's vtime tells what it used last, not what it has had: it gets nowhere. Said when "
+     "after most runs the vtime was no more than that run's charge.",
      "+= instead of =."},
     {"SCX036", "order", "sim", "", "",
      "the policy's clock goes backwards",
@@ -193,7 +201,7 @@ constexpr Rule kRules[] = {
     {"SCX039", "slices", "static", "warning", "likely",
      "a slice far below a tick",
      "Slices are looked at once a tick (1 to 4 ms); such short ones cost switches and give nothing.",
-     "Slices are nanoseconds: multiply."},
+     "Slices are nanoseconds: multiply; 1 to 20 ms is usual."},
     {"SCX040", "overhead", "static", "warning", "likely",
      "a callback on every switch is long",
      "select_cpu, enqueue, dispatch, running, stopping and tick run at every switch with a run "
@@ -224,7 +232,7 @@ constexpr Rule kRules[] = {
      "a kernel function is called where it may not be",
      "Since 7.1 the kernel's verifier refuses such a policy; before, it is ended at run time. So is "
      "one that asks for idle CPUs after it took their tracking over with update_idle.",
-     "See the function's callers: inserts belong into select_cpu, enqueue and dispatch."},
+     "See the function's callers: inserts belong into select_cpu, enqueue and dispatch.", true},
     {"SCX047", "object", "static", "warning", "certain",
      "a kernel function is missing on some kernels",
      "A function that the running kernel does not have keeps the policy from being loaded.",
@@ -236,7 +244,7 @@ constexpr Rule kRules[] = {
     {"SCX049", "object", "static", "error", "certain",
      "flags or timeout are out of range",
      "The kernel refuses unknown flags, and a timeout above 30 s.",
-     "Set .timeout_ms to at most 30000; flags by name."},
+     "Set .timeout_ms to at most 30000; flags by name.", true},
     {"SCX050", "tasks", "static", "warning", "likely",
      "the policy ends itself where it could go on",
      "scx_bpf_error() takes the whole policy out; a failed lookup of one task is no reason.",
@@ -313,7 +321,7 @@ constexpr Rule kRules[] = {
     {"SCX067", "object", "static", "error", "certain",
      "the licence is not GPL-compatible",
      "The kernel refuses scheduler functions to other programs.",
-     "char LICENSE[] SEC(\"license\") = \"Dual MIT/GPL\";"},
+     "char LICENSE[] SEC(\"license\") = \"Dual MIT/GPL\";", true},
     {"SCX068", "object", "static", "error", "certain",
      "a helper that a scheduler has no business with",
      "Writing into processes, sending signals, making system calls: harm, not scheduling.",
@@ -325,12 +333,19 @@ constexpr Rule kRules[] = {
     {"SCX070", "object", "static", "error", "certain",
      "the ops table is not as it must be",
      "No name, odd characters in it, more than one scheduler, a program that nothing calls.",
-     "One struct sched_ext_ops with a name of letters, digits, '_', '.' and '-'."},
+     "One struct sched_ext_ops with a name of letters, digits, '_', '.' and '-'.", true},
     {"SCX071", "object", "static", "note", "certain",
      "nobody records why the policy ended",
      "Without an exit callback that keeps the kernel's reason, its guard can only say that it is "
      "gone.",
-     "SCHEDCP_EXIT_INFO and its exit callback, of schedcp.bpf.h."},
+     "SCHEDCP_EXIT_INFO and an exit callback with record_exit(), of schedcp.bpf.h."},
+    {"SCX072", "accounting", "static", "warning", "likely",
+     "what a task used comes out below zero",
+     "When nobody else waits the kernel fills a task's slice up to SCX_SLICE_DFL, 20 ms, whatever "
+     "slice it was inserted with. A shorter one less p->scx.slice is then negative, which as an "
+     "unsigned number is a charge of centuries: the task waits until all others are gone.",
+     "Take the time in running and the difference in stopping, or charge nothing when "
+     "p->scx.slice is larger than the slice given."},
 };
 // clang-format on
 

@@ -20,9 +20,10 @@ struct Rule {
   /// Of the static stage: certain (follows from the code), likely (a correct policy that does this
   /// would be odd), hint (worth a look), or "".
   const char* confidence;
-  const char* title;  ///< what is wrong, in a line
-  const char* why;    ///< what it leads to, and how it is found
-  const char* mend;   ///< what to do instead
+  const char* title;     ///< what is wrong, in a line
+  const char* why;       ///< what it leads to, and how it is found
+  const char* mend;      ///< what to do instead
+  bool refused = false;  ///< the kernel itself refuses an error of it: nobody can allow it
 };
 
 /// All of them, by id.

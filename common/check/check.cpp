@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/text.h"
+#include "check/catalogue.h"
 #include "check/rules.h"
 
 namespace schedcp {
@@ -31,7 +32,7 @@ Finding& Findings::add(const char* rule, const char* severity, const std::string
   finding.rule = rule;
   finding.severity = severity;
   finding.message = message;
-  if (!mend.empty()) finding.mend = mend;
+  finding.mend = mend.empty() ? find_rule(rule)->mend : mend;
   return finding;
 }
 
@@ -52,8 +53,21 @@ std::vector<Finding> Findings::take() {
   found_.erase(std::unique(found_.begin(), found_.end(),
                            [&](const Finding& a, const Finding& b) { return key(a) == key(b); }),
                found_.end());
-  if (found_.size() > kMaxFindings) found_.resize(kMaxFindings);
-  return std::move(found_);
+  // What is wrong in the same way at several lines is said once.
+  const auto what = [](const Finding& f) {
+    return std::tie(f.severity, f.rule, f.file, f.message);
+  };
+  std::vector<Finding> told;
+  for (auto& finding : found_) {
+    const auto same = std::find_if(told.begin(), told.end(), [&](const Finding& other) {
+      return finding.line && other.line && what(other) == what(finding);
+    });
+    if (same != told.end())
+      same->also.push_back(*finding.line);
+    else if (told.size() < kMaxFindings)
+      told.push_back(std::move(finding));
+  }
+  return told;
 }
 
 void locate(Finding& finding, const PolicyObject& object, const Function& function, uint32_t insn) {

@@ -18,13 +18,11 @@ void check_ops(const Ops& ops, Findings& findings) {
   if (ops.type != "sched_ext_ops")
     findings.add("SCX070", "error",
                  fmt::format("'{}' is a {}, not a scheduler", printable(ops.map, 40),
-                             printable(ops.type, 40)),
-                 "declare a struct sched_ext_ops");
+                             printable(ops.type, 40)));
   if (!ops.link)
     findings.add("SCX064", "error",
                  fmt::format("'{}' lies in .struct_ops: it would stay loaded when its loader dies",
-                             printable(ops.map, 40)),
-                 "SEC(\".struct_ops.link\")");
+                             printable(ops.map, 40)));
   if (ops.name.empty())
     findings.add("SCX070", "error", "the scheduler has no name", "set .name");
   else if (ops.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -37,27 +35,29 @@ void check_ops(const Ops& ops, Findings& findings) {
     findings.add("SCX049", "error",
                  fmt::format("flags {:#x} hold bits that no kernel knows", ops.flags));
   if ((ops.flags & kEnqLast) && !ops.callbacks.contains("enqueue"))
-    findings.add("SCX049", "error", "SCX_OPS_ENQ_LAST needs an enqueue callback");
+    findings.add("SCX049", "error", "SCX_OPS_ENQ_LAST needs an enqueue callback",
+                 "Define enqueue, or leave the flag out.");
   if (ops.flags & kSwitchPartial)
     findings.add("SCX049", "note",
-                 "SCX_OPS_SWITCH_PARTIAL: only tasks of class SCHED_EXT are scheduled");
+                 "SCX_OPS_SWITCH_PARTIAL: only tasks of class SCHED_EXT are scheduled",
+                 "Leave the flag out, unless that is meant.");
   if (ops.timeout_ms > kMaxTimeoutMs)
     findings.add("SCX049", "error",
                  fmt::format("timeout_ms {} is more than the kernel's limit of {}", ops.timeout_ms,
-                             kMaxTimeoutMs),
-                 "set .timeout_ms to at most 30000");
+                             kMaxTimeoutMs));
   else if (ops.timeout_ms && ops.timeout_ms < kShortTimeoutMs)
     findings.add(
         "SCX049", "warning",
-        fmt::format("timeout_ms {} is so short that a busy machine may exceed it", ops.timeout_ms));
+        fmt::format("timeout_ms {} is so short that a busy machine may exceed it", ops.timeout_ms),
+        "Some seconds, as 5000.");
   if (ops.dispatch_max_batch > kUsualBatch)
     findings.add(
         "SCX070", "warning",
-        fmt::format("dispatch_max_batch {} takes memory on every CPU", ops.dispatch_max_batch));
+        fmt::format("dispatch_max_batch {} takes memory on every CPU", ops.dispatch_max_batch),
+        "Leave it at 32, which is what 0 means.");
   if (!ops.callbacks.contains("cpu_online") || !ops.callbacks.contains("cpu_offline"))
     findings.add("SCX044", "note",
-                 "plugging a CPU in or out ends the policy; its guard then loads it anew",
-                 "define cpu_online and cpu_offline");
+                 "plugging a CPU in or out ends the policy; its guard then loads it anew");
 }
 
 }  // namespace
@@ -70,8 +70,7 @@ void check_declarations(const PolicyObject& object, const CheckLimits& limits, F
         object.license().empty()
             ? std::string("the object names no licence")
             : fmt::format("the licence '{}' is not one the kernel takes for GPL-compatible",
-                          printable(object.license(), 40)),
-        "char LICENSE[] SEC(\"license\") = \"Dual MIT/GPL\";");
+                          printable(object.license(), 40)));
   if (object.schedulers().size() > 1)
     findings.add("SCX070", "error", "the object holds more than one scheduler",
                  "one object, one scheduler");
@@ -84,8 +83,7 @@ void check_declarations(const PolicyObject& object, const CheckLimits& limits, F
   if (result.map_bytes > limits.map_bytes)
     findings.add("SCX069", "error",
                  fmt::format("maps can take {} MiB of kernel memory on {} CPUs, more than {} MiB",
-                             result.map_bytes >> 20, limits.cpus, limits.map_bytes >> 20),
-                 "lower max_entries");
+                             result.map_bytes >> 20, limits.cpus, limits.map_bytes >> 20));
   else if (result.map_bytes > limits.map_bytes / 4)
     findings.add("SCX069", "note",
                  fmt::format("maps can take {} MiB of kernel memory on {} CPUs",

@@ -50,8 +50,7 @@ void Habits::called(const Site& site, const Kfunc& kfunc, const State& state) {
         findings_.add_at(object_.functions()[size_t(state.claim_function)], state.claim_insn,
                          "SCX061", "warning",
                          "an idle CPU is looked for before the task is on the queue: one that goes "
-                         "idle in between is not kicked",
-                         "insert first, then look for an idle CPU");
+                         "idle in between is not kicked");
       cpu(site, regs[1], "SCX023", "kicked");
       break;
     case Effect::count:
@@ -62,11 +61,10 @@ void Habits::called(const Site& site, const Kfunc& kfunc, const State& state) {
     case Effect::set_slice:
       refill(site, regs[2]);
       if ((regs[1].marks & Value::kPrevious) && site.callback == "dispatch") {
-        refills_prev_.try_emplace("", site);
+        note(refills_prev_, site);
         if (!state.looked_at_queues && !regs[2].is(0))
           findings_.add_at(*site.function, site.insn, "SCX017", "warning",
-                           "dispatch gives the last task another slice before it looks who waits",
-                           "try the queues first: scx_move_to_local()");
+                           "dispatch gives the last task another slice before it looks who waits");
       }
       break;
     case Effect::destroy:
@@ -75,27 +73,23 @@ void Habits::called(const Site& site, const Kfunc& kfunc, const State& state) {
     case Effect::error:
       if (state.via == NullKind::missing && is_hot(site.callback))
         findings_.add_at(*site.function, site.insn, "SCX050", "warning",
-                         "one failed lookup ends the whole policy here",
-                         "go on without: insert the task into SCX_DSQ_GLOBAL");
+                         "one failed lookup ends the whole policy here");
       break;
     case Effect::perf:
       if (regs[2].kind == Value::Kind::scalar && regs[2].lo > kMaxPerformance)
         findings_.add_at(*site.function, site.insn, "SCX051", "error",
                          fmt::format("asks for a performance of {} of 1024: the kernel ends the "
                                      "policy",
-                                     regs[2].lo),
-                         "scale to SCX_CPUPERF_ONE, 1024");
+                                     regs[2].lo));
       if ((regs[1].marks & Value::kPicked) && is_hot(site.callback))
         findings_.add_at(*site.function, site.insn, "SCX051", "error",
                          "sets another CPU's performance with a run queue locked: the kernel ends "
-                         "the policy",
-                         "set it in running, for the CPU the task is on");
+                         "the policy");
       break;
     case Effect::create:
       if (ignored(*site.function, site.insn))
         findings_.add_at(*site.function, site.insn, "SCX009", "warning",
-                         "whether the queue was created is not looked at",
-                         "return the error from init");
+                         "whether the queue was created is not looked at");
       break;
     default:
       break;
@@ -103,7 +97,7 @@ void Habits::called(const Site& site, const Kfunc& kfunc, const State& state) {
   if (name.find("select_cpu") != name.npos || name.find("pick_") != name.npos ||
       name == "scx_bpf_test_and_clear_cpu_idle") {
     looks_for_idle_ = true;
-    idle_tracking_.try_emplace("", site);
+    note(idle_tracking_, site);
   }
 }
 
@@ -114,14 +108,12 @@ void Habits::inserted(const Site& site, const Kfunc& kfunc, const State& state) 
   const bool args = kfunc.effect == Effect::insert_args;
   if ((task.marks & Value::kQueued) && !hands_over(site.callback))
     findings_.add_at(*site.function, site.insn, "SCX053", "warning",
-                     "a task that is on a queue cannot be inserted: nothing happens, silently",
-                     "move it with scx_bpf_dsq_move() while iterating");
+                     "a task that is on a queue cannot be inserted: nothing happens, silently");
   if ((task.marks & (Value::kQueued | Value::kOther)) && hands_over(site.callback))
     findings_.add_at(*site.function, site.insn, "SCX011", "error",
                      fmt::format("{} inserts a task that it was not handed: the kernel ends the "
                                  "policy",
-                                 site.callback),
-                     "insert others from dispatch");
+                                 site.callback));
   if (site.callback == "enqueue") enqueue_inserts_ = true;
   if (site.callback == "select_cpu") select_inserts_ = true;
   if (args) return;
@@ -131,22 +123,22 @@ void Habits::inserted(const Site& site, const Kfunc& kfunc, const State& state) 
   }
   if (state.regs[kfunc.effect == Effect::insert ? 4 : 5].marks & Value::kImmed &&
       hands_over(site.callback))
-    immed_.try_emplace("", site);
-  if (scalar && queue.lo >> 62 == 3 && site.callback == "enqueue") local_on_.try_emplace("", site);
+    note(immed_, site);
+  if (scalar && queue.lo >> 62 == 3 && site.callback == "enqueue") note(local_on_, site);
   if (scalar && queue.lo >> 62 == 3) cpu(site, queue, "SCX023", "part of the queue's id");
+  // Neither a constant nor what the task is called can know its mask; a stored number may.
+  const bool blind = queue.constant() || (queue.marks & Value::kIdentity);
   if (scalar && queue.lo >> 62 == 3 && !state.looked_at_cpus)
-    findings_.add_at(*site.function, site.insn, "SCX013", "warning",
-                     "a task is sent to a CPU, and nobody asked whether it may run there",
-                     "test bpf_cpumask_test_cpu(cpu, p->cpus_ptr) first");
-  if (slice.is(0) && site.callback == "enqueue") zero_slice_.try_emplace("", site);
+    findings_.add_at(*site.function, site.insn, "SCX013", blind ? "error" : "warning",
+                     "a task is sent to a CPU, and nobody asked whether it may run there");
+  if (slice.is(0) && site.callback == "enqueue") note(zero_slice_, site);
 }
 
 /// A CPU number is used; negative ones end the policy.
 void Habits::cpu(const Site& site, const Value& number, const char* rule, const char* what) {
   if ((number.marks & Value::kPicked) && number.hi > INT32_MAX)
     findings_.add_at(*site.function, site.insn, rule, "error",
-                     fmt::format("the CPU that is {} may be negative: none was idle", what),
-                     "test for cpu >= 0 first");
+                     fmt::format("the CPU that is {} may be negative: none was idle", what));
 }
 
 void Habits::refill(const Site& site, const Value& slice) {
@@ -195,8 +187,7 @@ void Habits::ordered_unsigned(const Site& site) {
   findings_.add_at(
       *site.function, site.insn, "SCX032", "warning",
       "virtual times are compared as unsigned numbers: once one wraps, or a clamp goes "
-      "below zero, the order turns over",
-      "compare the signed difference, (s64)(a - b) < 0");
+      "below zero, the order turns over");
 }
 
 void Habits::argument(const Site& site, int number) {
@@ -204,23 +195,21 @@ void Habits::argument(const Site& site, int number) {
 }
 
 void Habits::counted_down(const Site& site) {
-  if (site.callback == "stopping") counts_down_.try_emplace(site.callback, site);
+  if (site.callback == "stopping") note(counts_down_, site);
 }
 
 void Habits::looked_up(const Site& site, const Value& key) {
   if ((key.marks & Value::kThisCpu) && (site.callback == "running" || site.callback == "stopping"))
     findings_.add_at(
         *site.function, site.insn, "SCX030", "warning",
-        fmt::format("{} may be called from another CPU than the task's", site.callback),
-        "use scx_bpf_task_cpu(p)");
+        fmt::format("{} may be called from another CPU than the task's", site.callback));
 }
 
 void Habits::loops(const Site& site, uint64_t rounds) {
   if (rounds > kManyRounds && is_hot(site.callback))
     findings_.add_at(
         *site.function, site.insn, "SCX040", "warning",
-        fmt::format("{} goes round up to {} times with a run queue locked", site.callback, rounds),
-        "bound the loop, or do it in a timer");
+        fmt::format("{} goes round up to {} times with a run queue locked", site.callback, rounds));
 }
 
 void Habits::read(const Site& site, const std::string& field) {
@@ -236,10 +225,15 @@ void Habits::subtracted_per_cpu(const Site& site) {
                      "keep it in the task's storage, or look up scx_bpf_task_cpu(p)");
 }
 
+void Habits::charged_below(const Site& site) {
+  findings_.add_at(*site.function, site.insn, "SCX072", "warning",
+                   "what is charged here is a slice less p->scx.slice, which may be larger: the "
+                   "kernel fills it up to 20 ms when nobody else waits");
+}
+
 void Habits::compared_name(const Site& site) {
   findings_.add_at(*site.function, site.insn, "SCX066", "warning",
-                   "recognises tasks by a literal name: that fits one test, not a workload",
-                   "take names from a HINT map");
+                   "recognises tasks by a literal name: that fits one test, not a workload");
 }
 
 void Habits::left_padding(const Site& site, const MapSpec& map) {
@@ -247,14 +241,12 @@ void Habits::left_padding(const Site& site, const MapSpec& map) {
       *site.function, site.insn, "SCX062", "warning",
       fmt::format("the key of '{}' has bytes between its members that are whatever the "
                   "stack held: the same key is not found again",
-                  printable(map.name, 40)),
-      "zero the key before filling it in");
+                  printable(map.name, 40)));
 }
 
 void Habits::dropped_claim(const Site& site) {
   findings_.add_at(*site.function, site.insn, "SCX021", "warning",
-                   "an idle CPU is claimed here, nothing is sent to it, and another is claimed",
-                   "ask the cheaper question first, or use the CPU");
+                   "an idle CPU is claimed here, nothing is sent to it, and another is claimed");
 }
 
 void Habits::ended(const Site& site, const State& state) {
@@ -267,8 +259,7 @@ void Habits::ended(const Site& site, const State& state) {
   if (state.claim_function >= 0 && watched && !given_back &&
       !(site.callback == "select_cpu" && claims_by_number(state))) {
     findings_.add_at(object_.functions()[size_t(state.claim_function)], state.claim_insn, "SCX021",
-                     "warning", "an idle CPU is claimed here, and nothing is sent to it",
-                     "kick it, or insert the task into its local queue");
+                     "warning", "an idle CPU is claimed here, and nothing is sent to it");
   }
 }
 
@@ -278,18 +269,15 @@ void Habits::conclude() {
   if (object_.callback("select_cpu") && enqueue && enqueue_inserts_ && !kicks_ &&
       !select_inserts_ && !looks_for_idle_ && !local_)
     findings_.add_at(*enqueue, 0, "SCX019", "warning",
-                     "nothing here ever looks for an idle CPU: some idle on while tasks wait",
-                     "kick one that scx_bpf_pick_idle_cpu() finds");
+                     "nothing here ever looks for an idle CPU: some idle on while tasks wait");
   if ((ops.flags & kEnqLast) && enqueue && !tests_flags_ && !kicks_busy_ && !local_)
     findings_.add_at(*enqueue, 0, "SCX025", "warning",
                      "SCX_OPS_ENQ_LAST hands over the last task of a CPU, and nothing looks after "
-                     "it: each time it waits some 100 ms",
-                     "leave the flag out, or insert locally when enq_flags has SCX_ENQ_LAST");
-  const auto at = [&](const std::map<std::string_view, Site>& places, bool when, const char* rule,
-                      const char* severity, const char* message, const char* mend) {
-    if (!when || places.empty()) return;
-    const Site& site = places.begin()->second;
-    findings_.add_at(*site.function, site.insn, rule, severity, message, mend);
+                     "it: each time it waits some 100 ms");
+  const auto at = [&](const std::optional<Site>& place, bool when, const char* rule,
+                      const char* severity, const char* message, const char* mend = "") {
+    if (when && place)
+      findings_.add_at(*place->function, place->insn, rule, severity, message, mend);
   };
   at(idle_tracking_, ops.callbacks.contains("update_idle") && !(ops.flags & kKeepIdle), "SCX046",
      "error",
@@ -297,40 +285,31 @@ void Habits::conclude() {
      "ends it",
      "set SCX_OPS_KEEP_BUILTIN_IDLE");
   at(immed_, !tests_flags_, "SCX056", "warning",
-     "a task that cannot run at once comes back to enqueue, and goes to the same queue again",
-     "test enq_flags for SCX_ENQ_REENQ and use another queue");
+     "a task that cannot run at once comes back to enqueue, and goes to the same queue again");
   at(local_on_,
      (ops.flags & kEnqPinned) && !fields_read_.contains("enqueue task_struct.migration_disabled") &&
          !fields_read_.contains("enqueue task_struct.nr_cpus_allowed"),
      "SCX014", "warning",
-     "tasks that may not migrate are asked for, and sent to other CPUs: the kernel ends the policy",
-     "leave out SCX_OPS_ENQ_MIGRATION_DISABLED, or test p->migration_disabled");
+     "tasks that may not migrate are asked for, and sent to other CPUs: the kernel ends the "
+     "policy");
   at(refills_prev_, !fields_read_.contains("dispatch task_struct.scx.flags"), "SCX054", "warning",
-     "the previous task is taken for runnable; it may be on its way to sleep",
-     "test prev->scx.flags & SCX_TASK_QUEUED");
+     "the previous task is taken for runnable; it may be on its way to sleep");
   at(zero_slice_, !fields_read_.contains("enqueue task_struct.scx.slice"), "SCX038", "warning",
-     "a slice of 0 means what is left of the last one, or 20 ms",
-     "give SCX_SLICE_DFL, or a number of nanoseconds");
+     "a slice of 0 means what is left of the last one, or 20 ms");
   for (const auto& [callback, site] : refills_)
     if (!looks_at_queues_.contains(callback))
       findings_.add_at(*site.function, site.insn, "SCX017", "warning",
                        fmt::format("{} refills the slice whoever waits: the task never leaves its "
                                    "CPU by itself",
-                                   callback),
-                       "refill in dispatch, when nobody waits");
+                                   callback));
   for (const auto& [callback, site] : destroyed_)
     if (callback != "exit" && !looks_at_queues_.contains(callback))
       findings_.add_at(*site.function, site.insn, "SCX043", "warning",
-                       "a queue is destroyed without a look whether it is empty",
-                       "drain it, and test scx_bpf_dsq_nr_queued()");
-  if (!counts_down_.empty() && !reads_runnable_)
-    findings_.add_at(*counts_down_.begin()->second.function, counts_down_.begin()->second.insn,
-                     "SCX029", "warning",
-                     "stopping counts a task off that may only pause: `runnable` is not looked at",
-                     "test it, or count in runnable and quiescent");
+                       "a queue is destroyed without a look whether it is empty");
+  at(counts_down_, !reads_runnable_, "SCX029", "warning",
+     "stopping counts a task off that may only pause: `runnable` is not looked at");
   if (!ops.callbacks.contains("exit"))
-    findings_.add("SCX071", "note", "nothing records why the kernel ended the policy",
-                  "an exit callback with record_exit() of schedcp.bpf.h");
+    findings_.add("SCX071", "note", "nothing records why the kernel ended the policy");
 }
 
 }  // namespace schedcp

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -24,6 +25,7 @@ class Habits : public Observer {
   void loops(const Site& site, uint64_t rounds) override;
   void read(const Site& site, const std::string& field) override;
   void subtracted_per_cpu(const Site& site) override;
+  void charged_below(const Site& site) override;
   void compared_name(const Site& site) override;
   void dropped_claim(const Site& site) override;
   void left_padding(const Site& site, const MapSpec& map) override;
@@ -37,12 +39,15 @@ class Habits : public Observer {
   void refill(const Site& site, const Value& slice);
   bool claims_by_number(const State& state) const;
   static bool ignored(const Function& function, uint32_t insn);
+  static void note(std::optional<Site>& first, const Site& site) {
+    if (!first) first = site;
+  }
 
   const PolicyObject& object_;
   Findings& findings_;
-  std::map<std::string_view, Site> refills_, destroyed_, counts_down_;  ///< by callback
-  /// Where it was first seen: callbacks are "" here.
-  std::map<std::string_view, Site> idle_tracking_, immed_, local_on_, refills_prev_, zero_slice_;
+  std::map<std::string_view, Site> refills_, destroyed_;  ///< by callback
+  /// Where it was first seen.
+  std::optional<Site> idle_tracking_, immed_, local_on_, refills_prev_, zero_slice_, counts_down_;
   std::set<std::string> fields_read_;           ///< "enqueue task_struct.scx.slice"
   std::set<std::string_view> looks_at_queues_;  ///< callbacks
   bool kicks_ = false, kicks_busy_ = false, looks_for_idle_ = false, local_ = false,

@@ -69,8 +69,8 @@ State CodeMachine::entry(std::string_view) {
   return state;
 }
 
-void CodeMachine::follow(size_t index, std::string_view callback, Observer& observer) {
-  Run run{*this, observer, callback};
+void CodeMachine::follow(size_t index, std::string_view callback, const Observers& observers) {
+  Run run{*this, observers, callback};
   Walk walk(run, index);
   State state = entry(callback);
   if (callback.empty()) state.regs[1] = Value();
@@ -142,7 +142,7 @@ void Walk::path(uint32_t insn, State state) {
     const uint8_t op = BPF_OP(code.code);
     if (op == BPF_EXIT) {
       if (run.depth == 0) {
-        run.observer.ended(site(insn), state);
+        run.observers.tell(&Observer::ended, site(insn), state);
       } else if (exits.size() < kMaxExits) {
         exits.push_back(std::move(state));
       } else {
@@ -184,7 +184,7 @@ void Walk::path(uint32_t insn, State state) {
     if (wide && unsigned_order && !a.constant() && !b.constant() &&
         ((a.marks & Value::kVtime && b.marks & (Value::kVtime | Value::kClock)) ||
          (b.marks & Value::kVtime && a.marks & Value::kClock)))
-      run.observer.ordered_unsigned(site(insn));
+      run.observers.tell(&Observer::ordered_unsigned, site(insn));
     std::optional<bool> taken;
     const bool null_test = b.is(0) && wide && (op == BPF_JEQ || op == BPF_JNE);
     if (op == 0xe0)
@@ -198,7 +198,7 @@ void Walk::path(uint32_t insn, State state) {
       continue;
     }
     if (state.fate == Fate::open) state.branch_function = int32_t(index), state.branch_insn = insn;
-    const uint16_t marks = a.marks | b.marks;
+    const uint32_t marks = a.marks | b.marks;
     const auto side = [&](bool goes) {
       State next = state;
       if (a.kind == Value::Kind::nullable && null_test) {
@@ -223,6 +223,7 @@ void Walk::path(uint32_t insn, State state) {
         next.claim_function = -1;  // compared with what we do not know
       }
       if (marks & Value::kLag) next.compared_vtime = true;
+      if (marks & (Value::kSlice | Value::kMaybeBelow)) next.compared_slice = true;
       return next;
     };
     waiting.emplace_back(uint32_t(to), side(true));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Follows all paths of a policy's functions with abstract values, and tells an observer what is
+// Follows all paths of a policy's functions with abstract values, and tells observers what is
 // called with what. Paths are kept apart as long as that is cheap: a few states for each place
 // where paths meet, then they are widened, so loops end. Called functions are followed anew for
 // each call.
@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "check/kfuncs.h"
 #include "check/value.h"
 #include "doc/policy.h"
+#include "obj/kfuncs.h"
 #include "obj/object.h"
 
 namespace schedcp {
@@ -34,7 +34,7 @@ struct Observer {
   virtual void wrote(const Site&, const std::string& /*field*/, const Value&) {}
   virtual void read(const Site&, const std::string& /*field*/) {}
   /// A value with marks is compared, masked or xored with a constant.
-  virtual void compared(const Site&, uint16_t /*marks*/, uint64_t /*constant*/) {}
+  virtual void compared(const Site&, uint32_t /*marks*/, uint64_t /*constant*/) {}
   /// enq_flags are compared or masked, with whatever.
   virtual void tested_flags(const Site&) {}
   /// dsq_vtime is compared with something that is no constant, as an unsigned number.
@@ -55,63 +55,22 @@ struct Observer {
   virtual void loops(const Site&, uint64_t /*rounds*/) {}
   /// Something that a per-CPU map holds is subtracted.
   virtual void subtracted_per_cpu(const Site&) {}
+  /// What may have come out below zero is kept, or added to something.
+  virtual void charged_below(const Site&) {}
   /// A task's name is compared with a text.
   virtual void compared_name(const Site&) {}
   /// The root function ends.
   virtual void ended(const Site&, const State&) {}
 };
 
-/// Tells several observers.
-class Observers : public Observer {
+/// Those who are told.
+class Observers {
  public:
   explicit Observers(std::vector<Observer*> all) : all_(std::move(all)) {}
-  void called(const Site& site, const Kfunc& kfunc, const State& state) override {
-    for (auto* one : all_) one->called(site, kfunc, state);
-  }
-  void wrote(const Site& site, const std::string& field, const Value& value) override {
-    for (auto* one : all_) one->wrote(site, field, value);
-  }
-  void read(const Site& site, const std::string& field) override {
-    for (auto* one : all_) one->read(site, field);
-  }
-  void compared(const Site& site, uint16_t marks, uint64_t constant) override {
-    for (auto* one : all_) one->compared(site, marks, constant);
-  }
-  void tested_flags(const Site& site) override {
-    for (auto* one : all_) one->tested_flags(site);
-  }
-  void ordered_unsigned(const Site& site) override {
-    for (auto* one : all_) one->ordered_unsigned(site);
-  }
-  void argument(const Site& site, int number) override {
-    for (auto* one : all_) one->argument(site, number);
-  }
-  void counted_down(const Site& site) override {
-    for (auto* one : all_) one->counted_down(site);
-  }
-  void looked_up(const Site& site, const Value& key) override {
-    for (auto* one : all_) one->looked_up(site, key);
-  }
-  void queued(const Site& site, const MapSpec* map, bool popped) override {
-    for (auto* one : all_) one->queued(site, map, popped);
-  }
-  void dropped_claim(const Site& site) override {
-    for (auto* one : all_) one->dropped_claim(site);
-  }
-  void left_padding(const Site& site, const MapSpec& map) override {
-    for (auto* one : all_) one->left_padding(site, map);
-  }
-  void loops(const Site& site, uint64_t rounds) override {
-    for (auto* one : all_) one->loops(site, rounds);
-  }
-  void subtracted_per_cpu(const Site& site) override {
-    for (auto* one : all_) one->subtracted_per_cpu(site);
-  }
-  void compared_name(const Site& site) override {
-    for (auto* one : all_) one->compared_name(site);
-  }
-  void ended(const Site& site, const State& state) override {
-    for (auto* one : all_) one->ended(site, state);
+  /// tell(&Observer::loops, site, rounds) calls that of each.
+  template <class... Parameters, class... Arguments>
+  void tell(void (Observer::*what)(Parameters...), const Arguments&... arguments) const {
+    for (Observer* one : all_) (one->*what)(arguments...);
   }
 
  private:
@@ -122,7 +81,7 @@ class CodeMachine {
  public:
   CodeMachine(const PolicyObject& object, const std::vector<KnobValue>& knobs, uint64_t max_steps);
   /// Follow function `index` from its start, as ops member `callback` ("" for none).
-  void follow(size_t index, std::string_view callback, Observer& observer);
+  void follow(size_t index, std::string_view callback, const Observers& observers);
   uint64_t steps() const { return steps_; }
   bool complete() const { return complete_; }
   /// Contents of `size` bytes at `offset` of .rodata with knobs set.

@@ -60,8 +60,7 @@ class Rules : public Observer {
   void called(const Site& site, const Kfunc& kfunc, const State& state) override {
     if (!may_call(kfunc, site.callback))
       findings_.add_at(*site.function, site.insn, "SCX046", "error",
-                       fmt::format("{} may not be called from {}", kfunc.name, site.callback),
-                       "the kernel refuses it there");
+                       fmt::format("{} may not be called from {}", kfunc.name, site.callback));
     const auto& regs = state.regs;
     switch (kfunc.effect) {
       case Effect::insert:
@@ -90,8 +89,7 @@ class Rules : public Observer {
         if (regs[1].constant() && (regs[1].lo & kBuiltIn))
           findings_.add_at(*site.function, site.insn, "SCX008", "error",
                            fmt::format("cannot take tasks from {}: the kernel ends the policy",
-                                       queue_name(regs[1].lo)),
-                           "built-in queues are drained by the kernel itself");
+                                       queue_name(regs[1].lo)));
         break;
       case Effect::iterate:
         drained_.add(regs[2], site);
@@ -111,8 +109,7 @@ class Rules : public Observer {
         if (regs[1].constant() && (regs[1].lo & kBuiltIn))
           findings_.add_at(
               *site.function, site.insn, "SCX005", "error",
-              fmt::format("the id {:#x} is reserved: creating the queue fails", regs[1].lo),
-              "ids of own queues are below 2^63");
+              fmt::format("the id {:#x} is reserved: creating the queue fails", regs[1].lo));
         break;
       case Effect::kick:
         kick(site, regs[2]);
@@ -133,21 +130,19 @@ class Rules : public Observer {
     if (field == "task_struct.scx.slice") slice(site, value);
   }
 
-  void compared(const Site& site, uint16_t marks, uint64_t constant) override {
+  void compared(const Site& site, uint32_t marks, uint64_t constant) override {
     if ((marks & Value::kEnqFlags) && site.callback == "enqueue")
       for (const uint64_t moved : kMoved)
         if (constant == moved)
           findings_.add_at(
               *site.function, site.insn, "SCX048", "warning",
-              fmt::format("bit {:#x} of enq_flags means different things on 6.12 and 7.x", moved),
-              "use the SCX_ENQ_ names of schedcp.bpf.h, which the loader fills in");
+              fmt::format("bit {:#x} of enq_flags means different things on 6.12 and 7.x", moved));
     if ((marks & Value::kComm) && printable_bytes(constant))
       findings_.add_at(
           *site.function, site.insn, "SCX066", "warning",
           fmt::format("recognises tasks by the literal name '{}...': that fits one test, "
                       "not a workload",
-                      letters(constant)),
-          "take names from a HINT map");
+                      letters(constant)));
   }
 
   void queued(const Site& site, const MapSpec* map, bool popped) override {
@@ -167,8 +162,7 @@ class Rules : public Observer {
       if (cpu.constant() && low >= kMaxCpus)
         findings_.add_at(*site.function, site.insn, "SCX024", "error",
                          fmt::format("returns CPU {}, which cannot be: the kernel ends the policy",
-                                     int32_t(low)),
-                         "return prev_cpu when there is nothing better");
+                                     int32_t(low)));
     }
   }
 
@@ -192,8 +186,7 @@ class Rules : public Observer {
         : index ? "if this index is beyond the array, the task is lost"
         : state.branch_function >= 0
             ? "when this goes one way, enqueue ends without putting the task on a queue: it is lost"
-            : "enqueue never puts the task on a queue: every task is lost",
-        "insert it on every path, for instance into SCX_DSQ_GLOBAL");
+            : "enqueue never puts the task on a queue: every task is lost");
     finding.callback = "enqueue";
   }
 
@@ -203,16 +196,14 @@ class Rules : public Observer {
     if (direct && state.fate == Fate::inserted)
       findings_.add_at(*site.function, site.insn, "SCX010", "warning",
                        "the task is put on a queue a second time on this path: the kernel ends the "
-                       "policy",
-                       "return after the first insert");
+                       "policy");
     filled_.add(queue, site);
     (ordered ? ordered_ : plain_).add(queue, site);
     slice(site, time);
     if (ordered && queue.kind == Value::Kind::scalar && queue.lo >= kBuiltIn)
       findings_.add_at(*site.function, site.insn, "SCX007", "error",
                        fmt::format("{} cannot be ordered by vtime: the kernel ends the policy",
-                                   queue_name(queue.lo)),
-                       "use scx_insert(), or an own queue");
+                                   queue_name(queue.lo)));
   }
 
   void slice(const Site& site, const Value& time) {
@@ -224,12 +215,10 @@ class Rules : public Observer {
           *site.function, site.insn, "SCX037", "error",
           fmt::format("a slice of {:.1f} s is longer than the watchdog's {:.1f} s: a hog "
                       "keeps others waiting until the policy is ended",
-                      double(time.lo) / 1e9, double(timeout_ns_) / 1e9),
-          "slices are nanoseconds; 1 to 20 ms is usual");
+                      double(time.lo) / 1e9, double(timeout_ns_) / 1e9));
     } else if (time.hi < kShortSlice && time.lo > 0) {
       findings_.add_at(*site.function, site.insn, "SCX039", "warning",
-                       fmt::format("a slice of {} ns is far below a tick (1 to 4 ms)", time.hi),
-                       "slices are nanoseconds");
+                       fmt::format("a slice of {} ns is far below a tick (1 to 4 ms)", time.hi));
     }
   }
 
@@ -289,45 +278,38 @@ void Rules::conclude(bool complete) {
           *place.function, place.insn, "SCX005", "error",
           fmt::format("queue {} is never created: the kernel ends the policy at the first "
                       "insert",
-                      id),
-          "scx_bpf_create_dsq() in init, which must be BPF_STRUCT_OPS_SLEEPABLE for that");
+                      id));
     else if (!drained_.unknown && !drained_.known.contains(id))
       findings_.add_at(
           *place.function, place.insn, "SCX004", "error",
           fmt::format("nothing ever takes tasks from queue {}: what is put there never "
                       "runs",
-                      id),
-          "scx_move_to_local() in dispatch");
+                      id));
   }
   for (const auto& [map, place] : pushed_)
     if (!unknown_map_ && !popped_.contains(map))
       findings_.add_at(
           *place.function, place.insn, "SCX003", "error",
-          fmt::format("tasks put into the map '{}' are never taken out", printable(map->name, 40)),
-          "pop them in dispatch and insert them");
+          fmt::format("tasks put into the map '{}' are never taken out", printable(map->name, 40)));
   for (const auto& [id, place] : ordered_.known)
     if (!(id & kBuiltIn) && plain_.known.contains(id))
       findings_.add_at(
           *place.function, place.insn, "SCX006", "warning",
           fmt::format("queue {} gets tasks in order of vtime and in order of arrival: the "
                       "kernel ends the policy when both meet",
-                      id),
-          "use two queues");
+                      id));
   if (filled_.known.size() == 1 && !filled_.unknown && !(filled_.known.begin()->first & kBuiltIn))
     findings_.add_at(*filled_.known.begin()->second.function, filled_.known.begin()->second.insn,
-                     "SCX041", "note", "all CPUs share this one queue and its lock",
-                     "a queue for each last-level cache scales to many CPUs");
+                     "SCX041", "note", "all CPUs share this one queue and its lock");
   if (!infinite_.empty() && !preempts_)
     findings_.add_at(
         *infinite_[0].function, infinite_[0].insn, "SCX037", "error",
         "an infinite slice, and no kick with SCX_KICK_PREEMPT anywhere: a task that does "
-        "not sleep never leaves its CPU",
-        "give a slice, or preempt from a timer");
+        "not sleep never leaves its CPU");
   if (!raw_vtime_.empty() && !starts_vtime_)
     findings_.add_at(
         *raw_vtime_[0].function, raw_vtime_[0].insn, "SCX031", "warning",
-        "a new task's dsq_vtime is 0: it goes before all others until it has caught up",
-        "set it to the policy's clock in enable");
+        "a new task's dsq_vtime is 0: it goes before all others until it has caught up");
 }
 
 /// Functions whose address is taken: timers and loops call them.
@@ -362,7 +344,8 @@ void check_paths(const PolicyObject& object, const std::vector<KnobValue>& knobs
     if (section == ".text" || section.starts_with("struct_ops") || !done.insert(i).second) continue;
     findings.add_at(object.functions()[i], 0, "SCX070", "note",
                     fmt::format("'{}' ({}) is no callback of the scheduler and is not attached",
-                                printable(object.functions()[i].name, 60), printable(section, 40)));
+                                printable(object.functions()[i].name, 60), printable(section, 40)),
+                    "Leave it out, or name it in the ops table.");
     machine.follow(i, "", rules);
   }
   paths.conclude(machine.complete());

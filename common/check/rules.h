@@ -4,6 +4,7 @@
 //   SCX000 not everything could be looked at      SCX066 tasks recognised by literal names
 //   SCX067 licence                                SCX068 dangerous helper
 //   SCX069 memory of maps                         SCX070 the ops table
+//   SCX071 no record of the exit                  SCX072 charges below zero
 #pragma once
 
 #include <string>
@@ -13,16 +14,17 @@
 
 namespace schedcp {
 
-/// Where findings go; one rule says a thing about a place once.
+/// Where findings go; one rule says a thing once, and then where else.
 class Findings {
  public:
   explicit Findings(const PolicyObject& object) : object_(object) {}
+  /// Without a `mend` of its own it has the catalogue's.
   Finding& add(const char* rule, const char* severity, const std::string& message,
                const std::string& mend = {});
   /// The same with a place in the code, as locate() tells it.
   Finding& add_at(const Function& function, uint32_t insn, const char* rule, const char* severity,
                   const std::string& message, const std::string& mend = {});
-  /// Sorted, without repetitions, at most 100.
+  /// Sorted, at most 100.
   std::vector<Finding> take();
 
  private:

@@ -88,6 +88,7 @@ bool State::covers(const State& other) const {
   if (looked_at_cpus && !other.looked_at_cpus) return false;
   if (looked_at_queues && !other.looked_at_queues) return false;
   if (compared_vtime && !other.compared_vtime) return false;
+  if (compared_slice && !other.compared_slice) return false;
   Renaming renaming;
   for (size_t i = 0; i < regs.size(); ++i)
     if (!regs[i].covers(other.regs[i]) || !renaming.agrees(regs[i].id, other.regs[i].id))
@@ -108,6 +109,7 @@ bool State::widen(const State& other) {
   looked_at_cpus = looked_at_cpus && other.looked_at_cpus;
   looked_at_queues = looked_at_queues && other.looked_at_queues;
   compared_vtime = compared_vtime && other.compared_vtime;
+  compared_slice = compared_slice && other.compared_slice;
   for (size_t i = 0; i < regs.size(); ++i) regs[i] = Value::widened(regs[i], other.regs[i]);
   std::vector<Slot> kept;
   for (const auto& s : slots)
@@ -130,7 +132,7 @@ void State::learn(const Value& value, const Value& better) {
   const uint32_t id = value.id;
   const auto improve = [&](Value& v) {
     if (v.id != id) return;
-    const uint16_t marks = v.marks;
+    const uint32_t marks = v.marks;
     v = better, v.marks = marks, v.id = id;
   };
   for (auto& reg : regs) improve(reg);

@@ -28,7 +28,7 @@ struct Value {
     context,   ///< the callback's arguments
     function,  ///< address of function `index`
   };
-  enum Mark : uint16_t {
+  enum Mark : uint32_t {
     kIdentity = 1,     ///< tells which task it is: its pid
     kEnqFlags = 2,     ///< enq_flags as passed in
     kComm = 4,         ///< bytes of a task's name
@@ -45,10 +45,13 @@ struct Value {
     kPrevious = 8192,  ///< dispatch's previous task
     kPerCpu = 16384,   ///< memory of a per-CPU map, or a number from there
     kCounter = 32768,  ///< address of a loop's counter, whose values lie in [lo, hi]
+    kSlice = 65536,    ///< a task's scx.slice as it was read
+    /// A slice shorter than the kernel's own less a task's scx.slice, and what is made of that.
+    kMaybeBelow = 131072,
   };
   Kind kind = Kind::unknown;
   NullKind null = NullKind::ordinary;
-  uint16_t marks = 0;
+  uint32_t marks = 0;
   uint32_t index = 0;
   uint32_t id = 0;  ///< equal and not 0: the same number, so what is learned of one holds for both
   int64_t offset = 0;
@@ -103,6 +106,7 @@ struct State {
   uint32_t branch_insn = 0;
   bool looked_at_cpus = false;       ///< a mask was tested or a CPU asked for on the way
   bool looked_at_queues = false;     ///< it was tried or asked who waits
+  bool compared_slice = false;       ///< scx.slice, or what was made of it, was compared
   bool compared_vtime = false;       ///< dsq_vtime was compared with the policy's clock on the way
   std::array<uint32_t, 4> rounds{};  ///< of the loops around this, outermost first
   uint8_t loops = 0;                 ///< how many there are

@@ -19,24 +19,26 @@ unsigned size_of(uint8_t code) {
 }
 
 /// Marks of a field of the task.
-uint16_t marks_of(const std::string& field) {
+uint32_t marks_of(const std::string& field) {
   if (field == "task_struct.pid" || field == "task_struct.tgid" || field == "task_struct.scx.tid")
     return Value::kIdentity;
   if (field.starts_with("task_struct.comm")) return Value::kComm;
   if (field == "task_struct.scx.dsq_vtime") return Value::kVtime;
+  if (field == "task_struct.scx.slice") return Value::kSlice;
   return 0;
 }
 
 constexpr uint64_t kEnqImmed = uint64_t{1} << 33;
+constexpr uint64_t kSliceDefault = 20000000;  // SCX_SLICE_DFL
 constexpr uint8_t kMemsx = 0x80;  // sign-extending load, of newer compilers than our headers
 
 }  // namespace
 
 void Walk::compare(uint32_t insn, const Value& value, const Value& constant) {
-  if (value.marks & Value::kEnqFlags) run.observer.tested_flags(site(insn));
-  const uint16_t told = value.marks & (Value::kEnqFlags | Value::kComm);
+  if (value.marks & Value::kEnqFlags) run.observers.tell(&Observer::tested_flags, site(insn));
+  const uint32_t told = value.marks & (Value::kEnqFlags | Value::kComm);
   if (told && constant.constant() && !(constant.marks & Value::kKernels))
-    run.observer.compared(site(insn), told, constant.lo);
+    run.observers.tell(&Observer::compared, site(insn), told, constant.lo);
 }
 
 void Walk::alu(uint32_t insn, State& state) {
@@ -60,7 +62,7 @@ void Walk::alu(uint32_t insn, State& state) {
     else
       to = wide || from.kind == Value::Kind::unknown ? from : low_half(from);
     if (!wide && from.kind == Value::Kind::unknown && code.off == 0) {
-      const uint16_t marks = from.marks;
+      const uint32_t marks = from.marks;
       to = Value::bytes(4);
       to.marks = marks;
     }
@@ -69,7 +71,7 @@ void Walk::alu(uint32_t insn, State& state) {
     return;
   }
   if (op == BPF_NEG || op == BPF_END) {
-    const uint16_t marks = to.marks;
+    const uint32_t marks = to.marks;
     const uint64_t negative = wide ? -to.lo : uint32_t(-to.lo);
     const bool known = op == BPF_NEG && to.constant();
     to = known ? Value::number(negative) : wide ? Value::bytes(8) : Value::bytes(4);
@@ -80,7 +82,8 @@ void Walk::alu(uint32_t insn, State& state) {
     compare(insn, to, from);
     compare(insn, from, to);
   }
-  if (op == BPF_SUB && (from.marks & Value::kPerCpu)) run.observer.subtracted_per_cpu(site(insn));
+  if (op == BPF_SUB && (from.marks & Value::kPerCpu))
+    run.observers.tell(&Observer::subtracted_per_cpu, site(insn));
   const bool adds = wide && (op == BPF_ADD || op == BPF_SUB);
   if (adds && (to.is_pointer() || from.is_pointer())) {
     if (!to.is_pointer() && op == BPF_ADD) std::swap(to, from);
@@ -98,9 +101,13 @@ void Walk::alu(uint32_t insn, State& state) {
     to.id = 0;
     return;
   }
-  uint16_t marks = (to.marks | from.marks) & (Value::kIdentity | Value::kComm);
-  const uint16_t both = to.marks | from.marks, clocks = Value::kVtime | Value::kClock;
+  uint32_t marks = (to.marks | from.marks) & (Value::kIdentity | Value::kComm);
+  const uint32_t both = to.marks | from.marks, clocks = Value::kVtime | Value::kClock;
   if (op == BPF_ADD || op == BPF_SUB) marks |= both & Value::kClock;
+  // When nobody waits the kernel gives a slice of its own.
+  if (op == BPF_SUB && (from.marks & Value::kSlice) && to.constant() && to.lo < kSliceDefault)
+    marks |= Value::kMaybeBelow;
+  if (op != BPF_AND && op != BPF_MOD) marks |= both & Value::kMaybeBelow;
   if (op == BPF_SUB && (both & clocks) == clocks) marks |= Value::kLag;
   if (op == BPF_OR && from.constant() && (from.lo & kEnqImmed)) marks |= Value::kImmed;
   const auto negative = [](const Value& v) {
@@ -125,7 +132,7 @@ uint32_t Walk::load_address(uint32_t insn, State& state) {
       case Reference::Kind::kfunc: {
         // bpf_ksym_exists(): take the newest kernel's answer.
         const Kfunc* known = find_kfunc(reference->name);
-        value = !known ? Value() : known->until ? Value::number(0) : Value::range(1, UINT64_MAX);
+        value = !known ? Value() : known->gone() ? Value::number(0) : Value::range(1, UINT64_MAX);
         if (!reference->weak) value = Value::range(1, UINT64_MAX);
         break;
       }
@@ -171,7 +178,7 @@ void Walk::load(uint32_t insn, State& state) {
     value = Value();
     const std::string_view callback = run.callback;
     const int argument = code.off / 8;
-    run.observer.argument(site(insn), argument);
+    run.observers.tell(&Observer::argument, site(insn), argument);
     if (takes_task(callback) && argument == 0)
       value = Value::pointer(Value::Kind::task);
     else if (argument == 1 && (callback == "enqueue" || callback == "runnable"))
@@ -186,7 +193,7 @@ void Walk::load(uint32_t insn, State& state) {
   } else if (from.kind == Value::Kind::rodata && !extends) {
     value = run.machine.rodata(from.offset + code.off, size);
   } else if (field) {
-    run.observer.read(site(insn), reference->name);
+    run.observers.tell(&Observer::read, site(insn), reference->name);
     value.marks = marks_of(reference->name);
   } else if (from.kind == Value::Kind::memory && size == 4 && (from.marks & Value::kCounter)) {
     value = Value::range(from.lo, from.hi);
@@ -201,12 +208,14 @@ void Walk::write_memory(uint32_t insn, State& state, const Value& address, int64
                         unsigned size, const Value& value) {
   const Reference* reference = function.reference(insn);
   if (reference && reference->kind == Reference::Kind::field)
-    run.observer.wrote(site(insn), reference->name, value);
+    run.observers.tell(&Observer::wrote, site(insn), reference->name, value);
   switch (address.kind) {
     case Value::Kind::stack:
       state.store(address.index, address.offset + offset, size, value);
       return;
     case Value::Kind::task:
+      note_below(insn, state, value);
+      return;
     case Value::Kind::context:
       return;
     case Value::Kind::unknown:
@@ -214,11 +223,17 @@ void Walk::write_memory(uint32_t insn, State& state, const Value& address, int64
       state.slots.clear();
       [[fallthrough]];
     default:
+      note_below(insn, state, value);
       if (value.marks & (Value::kPicked | Value::kIdleBit)) state.claim_function = -1;
       if (state.fate == Fate::open &&
           (value.kind == Value::Kind::task || (value.marks & Value::kIdentity)))
         state.fate = Fate::kept;
   }
+}
+
+void Walk::note_below(uint32_t insn, const State& state, const Value& value) {
+  if ((value.marks & Value::kMaybeBelow) && !state.compared_slice)
+    run.observers.tell(&Observer::charged_below, site(insn));
 }
 
 void Walk::store(uint32_t insn, State& state) {
@@ -246,8 +261,10 @@ void Walk::atomic(uint32_t insn, State& state) {
   write_memory(insn, state, address, code.off, size_of(code.code), Value());
   if (code.imm == BPF_ADD && address.kind != Value::Kind::stack) {
     const Value& by = state.regs[code.src_reg];
+    note_below(insn, state, by);
     const unsigned bits = 8 * size_of(code.code);
-    if (by.constant() && (by.lo >> (bits - 1) & 1)) run.observer.counted_down(site(insn));
+    if (by.constant() && (by.lo >> (bits - 1) & 1))
+      run.observers.tell(&Observer::counted_down, site(insn));
   }
   const bool exchanges = code.imm == BPF_XCHG || code.imm == BPF_CMPXCHG;
   const Value& given = state.regs[code.src_reg];

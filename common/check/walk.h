@@ -10,7 +10,7 @@ namespace schedcp {
 /// What all activations of one follow() share.
 struct CodeMachine::Run {
   CodeMachine& machine;
-  Observer& observer;
+  const Observers& observers;
   std::string_view callback;
   unsigned depth = 0;
 };
@@ -39,6 +39,7 @@ struct Walk {
   void write_memory(uint32_t insn, State& state, const Value& address, int64_t offset,
                     unsigned size, const Value& value);
   void atomic(uint32_t insn, State& state);
+  void note_below(uint32_t insn, const State& state, const Value& value);
   /// Returns the states to go on with after the call.
   std::vector<State> call(uint32_t insn, State state);
   Value helper(uint32_t insn, State& state);

@@ -19,13 +19,13 @@ bool keeps_lookup_from_failing(const MapSpec& map, const Value& key) {
 
 bool is_array(const MapSpec& map) { return map.type == 2 || map.type == kPerCpuArray; }
 
-Value nullable(NullKind null, uint16_t marks = 0) {
+Value nullable(NullKind null, uint32_t marks = 0) {
   Value v = Value::pointer(Value::Kind::nullable);
   v.null = null, v.marks = marks;
   return v;
 }
 
-Value cpu_number(uint16_t marks) {
+Value cpu_number(uint32_t marks) {
   Value v = Value::bytes(4);
   v.marks = marks;
   return v;
@@ -101,7 +101,7 @@ std::vector<State> Walk::call(uint32_t insn, State state) {
     if (at && state.regs[size_t(at)].kind == Value::Kind::function) {
       const size_t callee = state.regs[size_t(at)].index;
       if (code.imm == BPF_FUNC_loop && state.regs[1].constant())
-        run.observer.loops(site(insn), state.regs[1].lo);
+        run.observers.tell(&Observer::loops, site(insn), state.regs[1].lo);
       State inside = state;
       const Value context = state.regs[3];
       if (context.kind == Value::Kind::stack) inside.forget(context.index, context.offset);
@@ -147,7 +147,7 @@ Value Walk::helper(uint32_t insn, State& state) {
   const bool by_key = code.imm == BPF_FUNC_map_lookup_elem ||
                       code.imm == BPF_FUNC_map_update_elem || code.imm == BPF_FUNC_map_delete_elem;
   if (by_key && map && leaves_padding(state, state.regs[2], *map))
-    run.observer.left_padding(site(insn), *map);
+    run.observers.tell(&Observer::left_padding, site(insn), *map);
   switch (code.imm) {
     case BPF_FUNC_map_lookup_elem:
     case BPF_FUNC_map_lookup_percpu_elem: {
@@ -158,8 +158,8 @@ Value Walk::helper(uint32_t insn, State& state) {
           key = *held;
       if (map && address.kind == Value::Kind::rodata)
         key = run.machine.rodata(address.offset, map->key_size);
-      run.observer.looked_up(site(insn), key);
-      const uint16_t marks = map && map->type == kPerCpuArray ? Value::kPerCpu : 0;
+      run.observers.tell(&Observer::looked_up, site(insn), key);
+      const uint32_t marks = map && map->type == kPerCpuArray ? uint32_t{Value::kPerCpu} : 0;
       Value found = nullable(map && is_array(*map) ? NullKind::array : NullKind::missing, marks);
       if (map && keeps_lookup_from_failing(*map, key)) found.kind = Value::Kind::memory;
       return found;
@@ -169,14 +169,15 @@ Value Walk::helper(uint32_t insn, State& state) {
       keep(may_tell(state, state.regs[2]) || may_tell(state, state.regs[3]));
       return Value::bytes(8);
     case BPF_FUNC_strncmp:
-      if (state.regs[1].marks & Value::kComm) run.observer.compared_name(site(insn));
+      if (state.regs[1].marks & Value::kComm)
+        run.observers.tell(&Observer::compared_name, site(insn));
       return Value::bytes(8);
     case BPF_FUNC_map_push_elem:
-      run.observer.queued(site(insn), map, false);
+      run.observers.tell(&Observer::queued, site(insn), map, false);
       keep(true);
       return Value::bytes(8);
     case BPF_FUNC_map_pop_elem:
-      run.observer.queued(site(insn), map, true);
+      run.observers.tell(&Observer::queued, site(insn), map, true);
       forget_arguments(state);
       return Value();
     case BPF_FUNC_ringbuf_output:
@@ -237,7 +238,7 @@ Value Walk::counts(uint32_t insn, State& state, const std::string& name) {
       state.rounds[state.loops++] = known ? uint32_t(to.lo - from.lo) : 1;
       uint64_t all = 1;
       for (size_t i = 0; i < state.loops; ++i) all *= std::max(state.rounds[i], 1U);
-      run.observer.loops(site(insn), all);
+      run.observers.tell(&Observer::loops, site(insn), all);
     }
     return Value::bytes(4);
   }
@@ -252,7 +253,7 @@ Value Walk::counts(uint32_t insn, State& state, const std::string& name) {
 Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
   const std::string& name = reference.name;
   if (const Kfunc* known = find_kfunc(name)) {
-    run.observer.called(site(insn), *known, state);
+    run.observers.tell(&Observer::called, site(insn), *known, state);
     switch (known->effect) {
       case Effect::insert:
       case Effect::insert_vtime:
@@ -269,6 +270,9 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
         break;
       case Effect::kick:
         state.claim_function = -1;
+        break;
+      case Effect::set_vtime:
+        note_below(insn, state, state.regs[2]);
         break;
       case Effect::move_local:
       case Effect::count:
@@ -292,8 +296,9 @@ Value Walk::kfunc(uint32_t insn, State& state, const Reference& reference) {
         name.starts_with("scx_bpf_pick_idle_cpu") || name.find("select_cpu_and") != name.npos;
     if (picks || name == "scx_bpf_test_and_clear_cpu_idle") {
       if (state.claim_function >= 0)
-        run.observer.dropped_claim({&run.machine.object_.functions()[size_t(state.claim_function)],
-                                    state.claim_insn, run.callback});
+        run.observers.tell(&Observer::dropped_claim,
+                           Site{&run.machine.object_.functions()[size_t(state.claim_function)],
+                                state.claim_insn, run.callback});
       state.claim_function = int32_t(index), state.claim_insn = insn;
       state.claimed_early = false;
       return cpu_number(picks ? Value::kPicked : Value::kIdleBit);

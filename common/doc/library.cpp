@@ -56,7 +56,7 @@ PolicyRef policy_named(const std::string& word) {
   if (word.find('/') == word.npos && !word.ends_with(".bpf.o") && !word.ends_with(".bpf.c"))
     return policy;
   expect_file(word);
-  policy.path = fs::absolute(word).string();
+  policy.path = fs::absolute(word).lexically_normal().string();
   const std::string file = fs::path(word).filename();
   policy.name = file.substr(0, file.find('.'));
   return policy;

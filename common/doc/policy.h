@@ -75,6 +75,7 @@ struct Finding {
   std::optional<int64_t> line;
   std::optional<int64_t> column;
   std::optional<std::string> source;
+  std::vector<int64_t> also;
   std::optional<std::string> mend;
   std::optional<std::string> allowed;
   std::vector<std::string> events;
@@ -89,6 +90,7 @@ struct Finding {
         optional("line", &Finding::line, "The line in it."),
         optional("column", &Finding::column, "The place in that line, from 1."),
         optional("source", &Finding::source, "That line."),
+        optional("also", &Finding::also, "Other lines of the file where it is the same."),
         optional("mend", &Finding::mend, "How to mend it."),
         optional("allowed", &Finding::allowed, "Why it is let pass, if it is."),
         optional("events", &Finding::events,

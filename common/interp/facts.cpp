@@ -12,12 +12,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "obj/kfuncs.h"
 
 namespace schedcp {
 namespace {
 
-/// Releases as major * 100 + minor.
-constexpr unsigned kFirst = 612, kNever = ~0u;
+constexpr unsigned kFirst = kFirstRelease, kNever = kNoRelease;
 
 struct Name {
   std::string_view name;
@@ -98,94 +98,8 @@ constexpr Enumerator kEnumerators[] = {
     {"scx_dsq_iter_flags", "SCX_DSQ_ITER_REV", bit(16)},
 };
 
+/// Kfuncs other than sched_ext's.
 constexpr Name kKfuncs[] = {
-    // Up to 6.12 an insert was a dispatch, a move a consume; the old names went with 6.17.
-    {"scx_bpf_dispatch", kFirst, 617},
-    {"scx_bpf_dispatch_vtime", kFirst, 617},
-    {"scx_bpf_consume", kFirst, 617},
-    {"scx_bpf_dispatch_from_dsq", kFirst, 617},
-    {"scx_bpf_dispatch_vtime_from_dsq", kFirst, 617},
-    {"scx_bpf_dispatch_from_dsq_set_slice", kFirst, 617},
-    {"scx_bpf_dispatch_from_dsq_set_vtime", kFirst, 617},
-    {"scx_bpf_dsq_insert", 613},
-    {"scx_bpf_dsq_insert_vtime", 613},
-    {"scx_bpf_dsq_move_to_local", 613},
-    {"scx_bpf_dsq_move", 613},
-    {"scx_bpf_dsq_move_vtime", 613},
-    {"scx_bpf_dsq_move_set_slice", 613},
-    {"scx_bpf_dsq_move_set_vtime", 613},
-    {"scx_bpf_now", 614},
-    {"scx_bpf_events", 615},
-    {"scx_bpf_nr_node_ids", 615},
-    {"scx_bpf_cpu_node", 615},
-    {"scx_bpf_get_idle_cpumask_node", 615},
-    {"scx_bpf_get_idle_smtmask_node", 615},
-    {"scx_bpf_pick_idle_cpu_node", 615},
-    {"scx_bpf_pick_any_cpu_node", 615},
-    {"scx_bpf_select_cpu_and", 616},
-    {"scx_bpf_cpu_curr", 618},
-    {"scx_bpf_locked_rq", 618},
-    {"scx_bpf_dsq_insert___v2", 619},
-    {"__scx_bpf_dsq_insert_vtime", 619},
-    {"__scx_bpf_select_cpu_and", 619},
-    {"scx_bpf_dsq_peek", 619},
-    {"scx_bpf_task_set_slice", 619},
-    {"scx_bpf_task_set_dsq_vtime", 619},
-    {"scx_bpf_reenqueue_local___v2", 619},
-    {"scx_bpf_dsq_move_to_local___v2", 701},
-    {"scx_bpf_dsq_reenq", 701},
-    {"scx_bpf_sub_dispatch", 701},
-    {"scx_bpf_tid_to_task", 702},
-    {"scx_bpf_kick_cid", 702},
-    {"scx_bpf_task_cid", 702},
-    {"scx_bpf_this_cid", 702},
-    {"scx_bpf_cid_curr", 702},
-    {"scx_bpf_nr_cids", 702},
-    {"scx_bpf_nr_online_cids", 702},
-    {"scx_bpf_cid_to_cpu", 702},
-    {"scx_bpf_cpu_to_cid", 702},
-    {"scx_bpf_cid_topo", 702},
-    {"scx_bpf_cidperf_cap", 702},
-    {"scx_bpf_cidperf_cur", 702},
-    {"scx_bpf_cidperf_set", 702},
-    {"scx_bpf_online_cmask", 703},
-    {"scx_bpf_cid_override", 703},
-    {"scx_bpf_sub_grant", 703},
-    {"scx_bpf_sub_revoke", 703},
-    {"scx_bpf_sub_caps", 703},
-    {"scx_bpf_sub_kill_bstr", 703},
-    {"scx_bpf_cpu_rq", kFirst, 703},
-    {"scx_bpf_create_dsq"},
-    {"scx_bpf_destroy_dsq"},
-    {"scx_bpf_dsq_nr_queued"},
-    {"scx_bpf_dispatch_nr_slots"},
-    {"scx_bpf_dispatch_cancel"},
-    {"scx_bpf_reenqueue_local"},
-    {"bpf_iter_scx_dsq_new"},
-    {"bpf_iter_scx_dsq_next"},
-    {"bpf_iter_scx_dsq_destroy"},
-    {"scx_bpf_select_cpu_dfl"},
-    {"scx_bpf_pick_idle_cpu"},
-    {"scx_bpf_pick_any_cpu"},
-    {"scx_bpf_test_and_clear_cpu_idle"},
-    {"scx_bpf_get_idle_cpumask"},
-    {"scx_bpf_get_idle_smtmask"},
-    {"scx_bpf_put_idle_cpumask"},
-    {"scx_bpf_get_possible_cpumask"},
-    {"scx_bpf_get_online_cpumask"},
-    {"scx_bpf_put_cpumask"},
-    {"scx_bpf_kick_cpu"},
-    {"scx_bpf_cpuperf_cap"},
-    {"scx_bpf_cpuperf_cur"},
-    {"scx_bpf_cpuperf_set"},
-    {"scx_bpf_task_running"},
-    {"scx_bpf_task_cpu"},
-    {"scx_bpf_task_cgroup"},
-    {"scx_bpf_nr_cpu_ids"},
-    {"scx_bpf_exit_bstr"},
-    {"scx_bpf_error_bstr"},
-    {"scx_bpf_dump_bstr"},
-    // BPF's own
     {"bpf_cpumask_populate", 615},
     {"bpf_res_spin_lock", 615},
     {"bpf_res_spin_unlock", 615},
@@ -347,7 +261,10 @@ std::optional<uint64_t> KernelFacts::enumerator(std::string_view name) const {
 }
 
 Exists KernelFacts::has_kfunc(std::string_view name) const {
-  return look_up(kKfuncs, name, major_ * 100 + minor_);
+  const unsigned release = major_ * 100 + minor_;
+  if (const Kfunc* known = find_kfunc(name))
+    return known->is_in(release) ? Exists::yes : Exists::no;
+  return look_up(kKfuncs, name, release);
 }
 
 std::optional<uint64_t> KernelFacts::setting(std::string_view name) const {

@@ -106,7 +106,7 @@ struct Kfuncs {
   }
   uint64_t set_vtime() {
     Task& p = task(0);
-    p.ext.dsq_vtime = a[1];
+    ext().task_set_dsq_vtime(p, a[1]);
     return updated(p, 1);
   }
 

@@ -20,8 +20,9 @@ struct Cause {
 /// What stopping adds to the vtime of tasks of one weight.
 struct Charges {
   std::vector<double> rates;  ///< virtual over real time, the first few
-  double used = 0, charged = 0;
-  uint64_t fell = 0;  ///< times it took something away
+  uint64_t samples = 0;
+  uint64_t fell = 0;      ///< times it took something away
+  uint64_t replaced = 0;  ///< times it left no more than what that run alone comes to
 };
 
 /// A variable that takes the vtime of whoever starts to run.
@@ -42,12 +43,17 @@ struct Evidence {
   Time served_leaving_at = 0;  ///< when dispatch last gave a slice to a task that was leaving
   CodePlace peeked_twice;      ///< where dispatch peeked a second time at the same queue
 
-  bool orders = false;  ///< it inserted by vtime
+  bool sets_vtime = false;  ///< it called scx_bpf_task_set_dsq_vtime()
+  uint64_t ordered = 0;     ///< inserts by vtime,
+  uint64_t moved_on = 0;    ///< those later than the task's own vtime,
+  uint64_t stood = 0;       ///< and those with the vtime of its last such insert
+  CodePlace ordered_at;
   CodePlace charges_at;
   std::map<uint32_t, Charges> charges;  ///< by weight
-  std::vector<Clock> clocks;            ///< the first variables
-  uint64_t credit = 0;                  ///< the most by which a task came behind all others
-  bool credit_from_zero = false;        ///< that one was new, and nobody had set its vtime
+  uint64_t beyond = 0;            ///< times a charge was more than all the time there was comes to
+  std::vector<Clock> clocks;      ///< the first variables
+  uint64_t credit = 0;            ///< the most by which a task came behind all others
+  bool credit_from_zero = false;  ///< that one was new, and nobody had set its vtime
   CodePlace credit_at;
 
   uint64_t wakeups = 0, cut_short = 0;  ///< and tasks that had hardly run when one preempted them
@@ -55,6 +61,9 @@ struct Evidence {
   CodePlace wait_kick_at;                         ///< of SCX_KICK_WAIT
   uint64_t idle_kicks = 0, idle_kicks_heard = 0;  ///< of CPUs that nobody had claimed
   CodePlace idle_kick_at;
+
+  /// What is wrong with the charges, if they tell.
+  std::optional<Cause> cause_of_charges() const;
 };
 
 }  // namespace schedcp::sim

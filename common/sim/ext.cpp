@@ -381,7 +381,7 @@ void Ext::set_next(Cpu& cpu, Task& next) {
   ext.returned = 0;
   if (int64_t(ext.dsq_vtime - furthest_vtime_) > 0) furthest_vtime_ = ext.dsq_vtime;
   if (ops_[Op::running]) {
-    const auto before = evidence_.orders ? policy_.variables() : std::vector<uint64_t>();
+    const auto before = evidence_.ordered ? policy_.variables() : std::vector<uint64_t>();
     call(Op::running, &next, [&] { policy_.running(next); });
     note_clocks(next, before);
   }

@@ -88,6 +88,7 @@ class Ext : public SchedClass {
   // What policies call; the names are the kfuncs' without scx_bpf_.
   bool dsq_insert(Task& task, uint64_t dsq, uint64_t slice, uint64_t flags);
   bool dsq_insert_vtime(Task& task, uint64_t dsq, uint64_t slice, uint64_t vtime, uint64_t flags);
+  void task_set_dsq_vtime(Task& task, uint64_t vtime);
   uint32_t dispatch_nr_slots() const;
   void dispatch_cancel();
   bool dsq_move_to_local(uint64_t dsq);
@@ -152,6 +153,7 @@ class Ext : public SchedClass {
   // ext_causes.cpp
   Cause cause_of_wait(const Task& task, Time since) const;
   Cause cause_of_order(const Task& task) const;
+  Cause cause_of_turn(const Task& task, Time since, const CodePlace& place) const;
   void note_passed_by(const Cpu& cpu, Time since);
   void note_charge(const Task& task, uint64_t vtime_before);
   void note_clocks(const Task& task, const std::vector<uint64_t>& before);

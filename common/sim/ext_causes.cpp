@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Why a task waits too long. The queue it is on, who looked there meanwhile and who did not, and
 // what became of vtimes tell the bugs of the catalogue apart; what they do not tell stays with the
-// rule that says no more than what was seen.
+// rule that says no more than what was seen, "sim".
 #include <algorithm>
+#include <cmath>
 
 #include "sim/ext.h"
 
@@ -13,6 +14,9 @@ constexpr Time kBriefly = 5 * kMs, kHardly = 500 * kUs;
 constexpr size_t kRates = 64;
 /// A credit of so much is none that a clamp would have left.
 constexpr uint64_t kMuchCredit = kSecond;
+/// The 1000 s for which a simulated machine has been up, as a task of the least weight is charged
+/// for them: no vtime goes on by more, be it a clock's time or time used.
+constexpr double kMostCharge = 1e16;
 
 }  // namespace
 
@@ -47,14 +51,32 @@ void Ext::note_cut_short(const Task& running, const Task& woken) {
 void Ext::note_charge(const Task& task, uint64_t vtime_before) {
   const ExtEntity& ext = task.ext;
   const auto used = double(task.sum_exec - ext.ran_from);
-  if (used < double(kHardly)) return;
   const auto charged = int64_t(ext.dsq_vtime - vtime_before);
+  if (charged) evidence_.charges_at = policy_.entry(Op::stopping);
+  evidence_.beyond += double(charged) > kMostCharge;
+  if (used < double(kHardly)) return;
   Charges& charges = evidence_.charges[ext.weight];
-  charges.used += used;
-  charges.charged += double(charged);
+  ++charges.samples;
   charges.fell += charged < 0;
+  // Added to what there was it would be more, but for the first time.
+  const double due = used * 100 / ext.weight, left = double(int64_t(ext.dsq_vtime));
+  const auto is_about = [&](double charge) { return std::abs(left - charge) < charge / 4; };
+  charges.replaced +=
+      (is_about(due) || is_about(used)) && double(charged) < std::min(used, due) / 2;
   if (charges.rates.size() < kRates) charges.rates.push_back(double(charged) / used);
-  evidence_.charges_at = policy_.entry(Op::stopping);
+}
+
+std::optional<Cause> Evidence::cause_of_charges() const {
+  uint64_t samples = 0, fell = 0, replaced = 0;
+  for (const auto& [weight, of_weight] : charges) {
+    samples += of_weight.samples;
+    fell += of_weight.fell;
+    replaced += of_weight.replaced;
+  }
+  if (beyond) return Cause{"SCX072", charges_at};
+  if (replaced * 2 > samples) return Cause{"SCX035", charges_at};
+  if (fell * 20 > samples) return Cause{"SCX072", charges_at};
+  return std::nullopt;
 }
 
 void Ext::note_clocks(const Task& task, const std::vector<uint64_t>& before) {
@@ -76,16 +98,18 @@ void Ext::note_clocks(const Task& task, const std::vector<uint64_t>& before) {
 }
 
 Cause Ext::cause_of_order(const Task& task) const {
-  double due = 0, charged = 0;
-  for (const auto& [weight, charges] : evidence_.charges) {
-    due += charges.used * 100 / weight;
-    charged += charges.charged;
-  }
-  // Set, but not added to: it gets nowhere.
-  if (charged != 0 && charged < due / 10) return {"SCX035", evidence_.charges_at};
+  if (const auto cause = evidence_.cause_of_charges()) return *cause;
   if (evidence_.credit > kMuchCredit)
     return {evidence_.credit_from_zero ? "SCX031" : "SCX033", evidence_.credit_at};
-  return {"SCX018", task.ext.put};
+  return {"sim", task.ext.put};
+}
+
+Cause Ext::cause_of_turn(const Task& task, Time since, const CodePlace& place) const {
+  const bool served = task.ext.dsq->drained_at > since;
+  const bool others = std::any_of(user_.begin(), user_.end(), [&](const auto& one) {
+    return one.second.get() != task.ext.dsq && one.second->drained_at > since;
+  });
+  return {others && !served ? "SCX018" : "sim", place};
 }
 
 Cause Ext::cause_of_wait(const Task& task, Time since) const {
@@ -127,16 +151,16 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
   if (looked_rightly) {
     if (kernel_->any_idle(usable)) return {"SCX019", ext.put};
     if (ext.ordered) return cause_of_order(task);
-    return {bound ? "SCX057" : "SCX018", ext.put};
+    return bound ? Cause{"SCX057", ext.put} : cause_of_turn(task, began, ext.put);
   }
   if (looked_in_vain) return {"SCX015", ext.put};
-  if (dsq.id == kDsqGlobal) return {kernel_->any_idle(usable) ? "SCX019" : "SCX018", ext.put};
+  if (dsq.id == kDsqGlobal) return {kernel_->any_idle(usable) ? "SCX019" : "sim", ext.put};
   if (evidence_.peeked_twice.function >= 0 && dsq.peeked_at <= since)
     return {"SCX055", evidence_.peeked_twice};
   const CodePlace dispatch = policy_.entry(Op::dispatch);
   if (evidence_.served_leaving_at > since) return {"SCX054", dispatch};
   if (dsq.passed_by_at <= since) {
-    if (dispatched) return {"SCX018", dispatch};
+    if (dispatched) return cause_of_turn(task, began, dispatch);
     return {kernel_->any_idle(usable) ? "SCX019" : "SCX016", ext.put};
   }
   // Who has nothing to do does not look here.
@@ -146,7 +170,8 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
   if (!last_look) return {"SCX004", ext.put};
   if (ops_[Op::dequeue]) return {"SCX028", policy_.entry(Op::dequeue)};
   if (!dsq.filled_unlooked) return {"SCX042", ext.put};
-  return {evidence_.taken_off_at ? "SCX027" : "SCX018", ext.put};
+  if (evidence_.taken_off_at) return {"SCX027", ext.put};
+  return cause_of_turn(task, began, ext.put);
 }
 
 }  // namespace schedcp::sim

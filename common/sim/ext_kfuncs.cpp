@@ -112,8 +112,11 @@ bool Ext::dsq_insert_vtime(Task& task, uint64_t dsq, uint64_t slice, uint64_t vt
     return false;
   }
   task.ext.slice = slice ? slice : std::max<uint64_t>(task.ext.slice, 1);
+  ++evidence_.ordered;
+  evidence_.stood += vtime == task.ext.key;
+  evidence_.ordered_at = calling();
+  evidence_.moved_on += int64_t(vtime - task.ext.dsq_vtime) > 0;
   task.ext.dsq_vtime = vtime;
-  evidence_.orders = true;
   const auto behind = int64_t(furthest_vtime_ - vtime);
   if (behind > int64_t(evidence_.credit)) {
     evidence_.credit = uint64_t(behind);
@@ -121,6 +124,11 @@ bool Ext::dsq_insert_vtime(Task& task, uint64_t dsq, uint64_t slice, uint64_t vt
     evidence_.credit_at = calling();
   }
   return commit(task, dsq, flags | kEnqOrdered);
+}
+
+void Ext::task_set_dsq_vtime(Task& task, uint64_t vtime) {
+  task.ext.dsq_vtime = vtime;
+  evidence_.sets_vtime = true;
 }
 
 void Ext::flush() {

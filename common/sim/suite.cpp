@@ -31,7 +31,8 @@ constexpr Words kWords[] = {{"non-existent DSQ", "SCX005"},
                             {"not allowed for", "SCX013"},
                             {"cannot be used with SCX_KICK_IDLE", "SCX022"},
                             {"from ops.select_cpu()", "SCX024"},
-                            {"invalid CPU", "SCX023"},
+                            {"invalid CPU -", "SCX023"},
+                            {"invalid CPU", "SCX045"},
                             {"destroy in-use dsq", "SCX043"},
                             {"idle tracking is disabled", "SCX046"},
                             {"from an operation that does not allow it", "SCX046"},
@@ -54,6 +55,7 @@ class Checker {
   void note(const Scenario& plan, const Evidence& evidence);
   bool judge_shares(const Scenario& plan, const SimulatedRun& run, const Evidence& evidence);
   void conclude();
+  bool only_asked_for(const Scenario& plan, const Violation& violation) const;
   void violated(const Scenario& plan, const Trial& trial);
   std::string rule_of(const Scenario& plan, const Violation& violation, const Cause& cause) const;
   bool lacks_cpus_queue(const Scenario& plan, const Violation& violation) const;
@@ -77,6 +79,10 @@ constexpr Time kMuchBack = 10 * kMs;
 /// Shares so many times more or less than is due are wrong.
 constexpr double kSharesOff = 2;
 
+WaitLimits waits_of(const SimLimits& limits) {
+  return {limits.starved_ms, limits.kthread_wait_ms, limits.idle_wait_ms};
+}
+
 std::string Checker::name_of(const Scenario& plan) {
   return fmt::format("{} on {} CPU{}", plan.workload.name, plan.machine.cpus,
                      plan.machine.cpus == 1 ? "" : "s");
@@ -86,8 +92,7 @@ Scenario Checker::plan(WorkloadModel workload, int cpus, uint64_t seed, bool int
   Scenario plan{std::move(workload), {}, seed, interleave};
   plan.machine.name = "check";
   plan.machine.cpus = cpus;
-  plan.workload.limits =
-      WaitLimits{limits_.starved_ms, limits_.kthread_wait_ms, limits_.idle_wait_ms};
+  plan.workload.limits = waits_of(limits_);
   return plan;
 }
 
@@ -154,7 +159,29 @@ std::string Checker::rule_of(const Scenario& plan, const Violation& violation,
   return fine && facts_.at_least(7, 1) ? "SCX028" : "SCX027";
 }
 
+/// Whether all that is wrong is that shorter waits than usual were asked for.
+bool Checker::only_asked_for(const Scenario& plan, const Violation& violation) const {
+  const SimLimits usual;
+  const bool shorter = limits_.starved_ms < usual.starved_ms ||
+                       limits_.kthread_wait_ms < usual.kthread_wait_ms ||
+                       limits_.idle_wait_ms < usual.idle_wait_ms;
+  Scenario again = plan;
+  again.workload.limits = waits_of(usual);
+  return shorter && violation.rule == "starved" &&
+         simulate(subject_, facts_, again, {.max_instructions = left_}).run.violations.empty();
+}
+
 void Checker::violated(const Scenario& plan, const Trial& trial) {
+  if (only_asked_for(plan, trial.run.violations[0])) {
+    const Violation& violation = trial.run.violations[0];
+    add("sim", "error",
+        fmt::format("{} ({}, after {:.0f} ms): longer than the limit that was given, within the "
+                    "usual one",
+                    violation.message, name_of(plan), violation.at_ms),
+        {});
+    result_.findings.back().mend = "Shorter slices, or a higher limit.";
+    return;
+  }
   const std::string rule =
       rule_of(plan, trial.run.violations[0], trial.evidence.cause.value_or(Cause()));
   Shrunk smallest{plan, trial, {}};
@@ -189,6 +216,8 @@ void Checker::note(const Scenario& plan, const Evidence& evidence) {
   all_.idle_kicks += evidence.idle_kicks;
   all_.idle_kicks_heard += evidence.idle_kicks_heard;
   if (evidence.idle_kicks) all_.idle_kick_at = evidence.idle_kick_at;
+  all_.beyond += evidence.beyond;
+  if (evidence.beyond) all_.charges_at = evidence.charges_at;
   all_.wakeups += evidence.wakeups;
   all_.cut_short += evidence.cut_short;
   if (evidence.cut_short) all_.cut_short_at = evidence.cut_short_at;
@@ -209,9 +238,18 @@ void Checker::note(const Scenario& plan, const Evidence& evidence) {
 
 bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
                            const Evidence& evidence) {
+  // Who gives tasks vtimes means them to go on; what else orders tasks may well be constant.
+  if (evidence.sets_vtime && evidence.ordered > 10 * kManyTimes &&
+      evidence.stood * 10 > evidence.ordered * 9) {
+    add("SCX031", "error",
+        fmt::format("tasks are ordered by a vtime that does not advance when they run: {} of {} "
+                    "inserts were with the one before ({})",
+                    evidence.stood, evidence.ordered, name_of(plan)),
+        evidence.ordered_at);
+    return false;
+  }
   // Only who charges dsq_vtime for time used, and orders by it, means to give shares.
   size_t samples = 0, moved = 0;
-  uint64_t fell = 0;
   std::map<uint32_t, double> rates;
   for (const auto& [weight, charges] : evidence.charges) {
     std::vector<double> sorted = charges.rates;
@@ -219,9 +257,8 @@ bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
     rates[weight] = sorted[sorted.size() / 2];
     samples += sorted.size();
     moved += size_t(std::count_if(sorted.begin(), sorted.end(), [](double r) { return r != 0; }));
-    fell += charges.fell;
   }
-  if (!evidence.orders || samples < kManyTimes || moved * 4 < samples) return true;
+  if (!evidence.ordered || samples < kManyTimes || moved * 4 < samples) return true;
   // There are as many of the ones as of the others.
   double keen_ms = 0, light_ms = 0;
   for (const auto& task : run.tasks) {
@@ -231,9 +268,10 @@ bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
   const uint32_t heavy = ext_weight(kKeenNice), light = ext_weight(kLightNice);
   const double due = double(heavy) / light, got = keen_ms / std::max(light_ms, 1.0);
   if (std::abs(std::log(got / due)) < std::log(kSharesOff)) return true;
-  const char* rule = "SCX033";
-  if (fell * 20 > samples) {
-    rule = "SCX035";
+  // Where many inserts are later than what the task has had, a clamp levels the weights.
+  const char* rule = evidence.moved_on * 4 > evidence.ordered ? "SCX033" : "sim";
+  if (const auto cause = evidence.cause_of_charges()) {
+    rule = cause->rule;
   } else if (rates.contains(light) && rates.contains(heavy) && rates[heavy] > 0) {
     const double off = rates[light] / rates[heavy] / due;
     if (off < 0.5 || off > 2) rule = "SCX034";
@@ -253,6 +291,12 @@ void Checker::conclude() {
                     "time it was busy, and did not hear it",
                     all_.idle_kicks),
         all_.idle_kick_at);
+  if (all_.beyond && result_.outcome() != "failed")
+    add("SCX072", "warning",
+        fmt::format("{} times a task's vtime went on by more than all the time there was comes "
+                    "to",
+                    all_.beyond),
+        all_.charges_at);
   if (all_.cut_short >= 10 * kManyTimes && all_.cut_short * 5 > all_.wakeups * 2)
     add("SCX039", "warning",
         fmt::format("{} of {} wake-ups took the CPU from a task that had had it for less than "

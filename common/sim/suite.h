@@ -17,7 +17,7 @@ struct SimLimits {
   /// Of the policy, in all; what did not fit is left out, and said.
   uint64_t max_instructions = 6'000'000;
   /// A task that still waits after so long is starved, whatever the policy's watchdog allows.
-  double starved_ms = 5000;
+  double starved_ms = 3000;
   /// A kernel thread bound to its CPU that waits for so long: others wait for it.
   double kthread_wait_ms = 2000;
   /// A task that waits for so long while a CPU it may use is idle.

@@ -11,8 +11,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "doc/manifest.h"
+#include "doc/profile.h"
 #include "doc/repository.h"
-#include "store/manifest.h"
 #include "store/migrations.h"
 #include "store/sqlite.h"
 #include "store/traits.h"

@@ -27,12 +27,6 @@ Traits::Bounds bounds_of(const Range& range) {
 
 }  // namespace
 
-std::vector<std::string> feature_names() {
-  std::vector<std::string> names;
-  for_each_field<Features>([&](const auto& field) { names.push_back(field.key); });
-  return names;
-}
-
 std::optional<double> feature(const Features& features, const std::string& name) {
   std::optional<double> value;
   for_each_field<Features>([&](const auto& field) {

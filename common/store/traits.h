@@ -6,15 +6,13 @@
 #include <array>
 #include <limits>
 
+#include "doc/manifest.h"
 #include "doc/profile.h"
-#include "store/manifest.h"
 
 namespace schedcp {
 
 constexpr size_t feature_count = std::tuple_size_v<decltype(Features::fields())>;
 
-/// Names of all features, as doc/profile.h has them.
-std::vector<std::string> feature_names();
 /// The value of a feature, if known.
 std::optional<double> feature(const Features& features, const std::string& name);
 /// All of them in that order; NaN for what is not known.

@@ -31,6 +31,7 @@ TEST_CASE("durations are read as people write them") {
 
 TEST_CASE("the nearest known word is found, and only if it is near") {
   CHECK(nearest("vtmie", {"fifo", "vtime"}) == "vtime");
+  CHECK(nearest("wait", {"longest_wait", "wait_ms"}) == "wait_ms");
   CHECK(nearest("completely-else", {"fifo", "vtime"}).empty());
 }
 

@@ -54,7 +54,7 @@ TEST_CASE("bad policies are caught by the checking suite, with the reason") {
   const std::pair<const char*, const char*> expected[] = {
       {"loses_task", "enqueue put it on no queue"},
       {"never_dispatches", "from which nobody ever took a task"},
-      {"starves", "failed to run for"},
+      {"starves", "from which nobody ever took a task"},
       {"undrained_queue", "it waits in queue 0x1, from which nobody ever took a task"},
       {"wrong_cpu", "SCX_DSQ_LOCAL[_ON] target CPU 0 not allowed for"},
       {"endless_slice", "waits for"},

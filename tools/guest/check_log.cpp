@@ -30,7 +30,7 @@ std::string KernelLog::ended() const {
   for (size_t i = 0; i < lines_.size(); ++i) {
     // "sched_ext: BPF scheduler "x" disabled (runnable task stall)", then "sched_ext: x: details".
     const size_t at = lines_[i].find("disabled (");
-    if (at == std::string::npos || lines_[i].find("unregistered") != std::string::npos) continue;
+    if (at == std::string::npos || lines_[i].find("user space") != std::string::npos) continue;
     const size_t start = at + 10, end = lines_[i].rfind(')');
     if (end == std::string::npos || end <= start) continue;
     std::string why = lines_[i].substr(start, end - start);

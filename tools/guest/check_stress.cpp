@@ -200,7 +200,12 @@ Json check_stress(const Plan& plan, const std::string& object, const std::string
 
   const uint64_t detach_start = monotonic_ns();
   if (attach_returned) policy->detach();
-  const KernelHealth after = read_health();
+  KernelHealth after = read_health();
+  // Only when the kernel is done with taking it out does its log say why.
+  for (int i = 0; i < 500 && after.state == "disabling"; ++i) {
+    lateness.sleep(20ms);
+    after = read_health();
+  }
   result["detach_ns"] = monotonic_ns() - detach_start;
   result["health_detached"] = health_json(after);
   if (reason.empty() && after.state != "disabled")

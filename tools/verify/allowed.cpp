@@ -30,18 +30,24 @@ std::string reason_in(std::string_view line, const std::string& rule) {
   return trimmed(rest);
 }
 
-/// In the text of the policy: at the finding's place, or anywhere if it has none.
+/// In the text of the policy: at each place of the finding, or anywhere if it has none.
 std::string reason_in_source(const Finding& finding, const std::vector<std::string>& lines) {
+  std::string reason;
   if (!finding.line) {
     for (const auto& line : lines)
-      if (auto reason = reason_in(line, finding.rule); !reason.empty()) return reason;
-    return "";
+      if (reason = reason_in(line, finding.rule); !reason.empty()) break;
+    return reason;
   }
-  for (const int64_t number : {*finding.line, *finding.line - 1})
-    if (number >= 1 && number <= int64_t(lines.size()))
-      if (auto reason = reason_in(lines[size_t(number - 1)], finding.rule); !reason.empty())
-        return reason;
-  return "";
+  std::vector<int64_t> places = finding.also;
+  places.push_back(*finding.line);
+  for (const int64_t place : places) {
+    reason.clear();
+    for (const int64_t number : {place, place - 1})
+      if (reason.empty() && number >= 1 && number <= int64_t(lines.size()))
+        reason = reason_in(lines[size_t(number - 1)], finding.rule);
+    if (reason.empty()) break;
+  }
+  return reason;
 }
 
 }  // namespace
@@ -64,12 +70,23 @@ void allow_findings(Stage& stage, const PolicySource& source,
   if (!source.compiled) lines = split(read_file(source.path, kMaxSource), '\n');
   std::set<std::string> rules;
   for (auto& finding : stage.findings) {
-    for (const auto& one : by_caller)
-      if (one.rule == finding.rule) finding.allowed = one.reason;
-    if (!finding.allowed && finding.severity != "error") {
+    const Rule* rule = find_rule(finding.rule);
+    const bool error = finding.severity == "error", refused = error && rule && rule->refused;
+    for (const auto& one : by_caller) {
+      if (one.rule != finding.rule) continue;
+      if (!refused)
+        finding.allowed = one.reason;
+      else
+        finding.message += "; it cannot be allowed, since the kernel refuses it";
+    }
+    if (!finding.allowed && !error) {
       const bool own =
           !finding.file || fs::path(*finding.file).filename() == source.path.filename();
-      std::string reason = reason_in(finding.source.value_or(""), finding.rule);
+      std::string reason;
+      if (const auto beside = source.allow.find(finding.rule); beside != source.allow.end())
+        reason = beside->second;
+      if (reason.empty() && finding.also.empty())
+        reason = reason_in(finding.source.value_or(""), finding.rule);
       if (reason.empty() && own) reason = reason_in_source(finding, lines);
       if (!reason.empty()) finding.allowed = printable(reason, 200);
     }

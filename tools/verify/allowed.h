@@ -3,8 +3,9 @@
 //
 // In the source, on the line of the finding or the one before it (anywhere, for a finding that has
 // no line):   /* schedcp: allow SCX041: shares do not matter here */
+// Or for the whole policy in the manifest beside it:   "allow": {"SCX041": "shares do not matter"}
 // That is for what is no error: whoever wrote the policy may be who is not to be trusted. The
-// caller may allow errors too.
+// caller may allow errors too, but not what the kernel itself refuses.
 #pragma once
 
 #include <string>

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "kernel_mends.h"
 #include "signing.h"
 #include "vm/vm.h"
 
@@ -54,6 +55,10 @@ Finding finding_of(const Stage& stage, const Json& answer, const fs::path& direc
   finding.rule = stage.name;
   finding.severity = "error";
   finding.message = printable(answer.value("message", *stage.reason), 400);
+  // Newer kernels advise, too.
+  std::string mend = stage.name == "kernel" ? mend_for_kernel(finding.message) : "";
+  if (mend.empty()) mend = printable(answer.value("suggestion", std::string()), 400);
+  if (!mend.empty()) finding.mend = mend;
   if (answer.contains("file") && answer["file"].is_string()) {
     const std::string file = answer["file"].get<std::string>();
     finding.file = file.starts_with("/src/") ? (directory / file.substr(5)).string() : file;

@@ -38,7 +38,7 @@ struct SimStageLimits {
 };
 
 struct StressLimits {
-  int64_t timeout_ms = 3000;
+  int64_t timeout_ms = int64_t(SimLimits().starved_ms);
   double max_wait_ms = 0;
   double seconds = 0;
   static constexpr auto fields() {

@@ -22,7 +22,7 @@ std::vector<PolicySource> sources(Program& program, const std::vector<std::strin
   std::vector<PolicySource> found;
   for (const auto& file : files) {
     if (file != "-")
-      found.push_back(source_of_file(file));
+      found.push_back(source_of_word(file));
     else
       for (auto& candidate : program.read<Candidate>())
         found.push_back(locate(std::move(candidate)));
@@ -80,7 +80,8 @@ int main(int argc, char** argv) {
   VerifyOptions options;
   std::vector<std::string> files;
   std::string stages;
-  program.argument("FILE", files, "A policy's .bpf.c or .bpf.o; - or none reads candidates.");
+  program.argument("FILE", files,
+                   "A policy's .bpf.c or .bpf.o, or its name; - or none reads candidates.");
   program.option("--until", options.until, "STAGE", "The last stage to run.")
       .choices(stage_names())
       .default_text("token");

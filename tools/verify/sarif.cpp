@@ -43,11 +43,15 @@ Json rule_of(const std::string& id) {
   return json;
 }
 
+Json place_of(const std::string& file) {
+  return Json{{"artifactLocation", Json{{"uri", uri_of(file)}}}};
+}
+
 Json location_of(const Finding& finding, const Verdict& verdict) {
   const auto file = finding.file ? finding.file : verdict.candidate.policy.path;
   Json location = Json::object();
   if (file) {
-    Json place{{"artifactLocation", Json{{"uri", uri_of(*file)}}}};
+    Json place = place_of(*file);
     if (finding.file && finding.line && *finding.line > 0) {
       Json region{{"startLine", *finding.line}};
       if (finding.column && *finding.column > 0) region["startColumn"] = *finding.column;
@@ -83,6 +87,11 @@ Json sarif_log(const std::vector<Verdict>& verdicts) {
               Json::array({Json{{"kind", "external"}, {"justification", *finding.allowed}}});
         if (const Json location = location_of(finding, verdict); !location.empty())
           result["locations"] = Json::array({location});
+        for (const int64_t line : finding.also) {
+          Json place = place_of(finding.file.value_or(""));
+          place["region"] = Json{{"startLine", line}};
+          result["relatedLocations"].push_back(Json{{"physicalLocation", place}});
+        }
         results.push_back(result);
       }
   return Json{{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},

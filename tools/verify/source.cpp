@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "check/catalogue.h"
 #include "confined.h"
 #include "doc/library.h"
+#include "doc/manifest.h"
 
 namespace schedcp {
 namespace {
@@ -12,28 +14,34 @@ namespace {
 bool is_source(const fs::path& path) { return path.string().ends_with(".bpf.c"); }
 bool is_object(const fs::path& path) { return path.extension() == ".o"; }
 
-/// "fifo" of "dir/fifo.bpf.c".
-std::string stem_of(const fs::path& path) {
+/// The rules that NAME.json beside the policy allows.
+std::map<std::string, std::string> allowed_beside(const fs::path& path) {
   const std::string name = path.filename().string();
-  return name.substr(0, name.find('.'));
-}
-
-/// Its place in the document is named, too: the name comes from one.
-fs::path shipped(const std::string& name) {
-  try {
-    return library_policy(name, true);
-  } catch (const Error& error) {
-    throw usage_error("/policy/name: " + std::string(error.what()), error.hint);
+  const fs::path file = path.parent_path() / (name.substr(0, name.find('.')) + ".json");
+  const std::string text = try_read_file(file).value_or("");
+  // What lies there may be anything, this program's own verdict for instance.
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("allow")) return {};
+  const std::string what = "'" + printable(file.string()) + "'";
+  auto allow = parse_manifest(text, what, feature_names()).allow;
+  for (const auto& [rule, reason] : allow) {
+    if (!find_rule(rule))
+      throw usage_error(what + ": /allow/" + printable(rule, 40) + ": there is no such rule",
+                        "'schedcp-verify rules' lists them");
+    if (reason.empty()) throw usage_error(what + ": /allow/" + rule + ": needs a reason");
   }
+  return allow;
 }
 
-}  // namespace
-
-PolicySource locate(Candidate candidate) {
-  if (candidate.policy.name.empty()) throw usage_error("/policy/name: is empty");
+/// `place`: of the policy's name, in the document that it comes from.
+PolicySource find(Candidate candidate, const std::string& place) {
   PolicySource source;
   const std::string given = candidate.policy.path.value_or("");
-  source.path = given.empty() ? shipped(candidate.policy.name) : fs::path(given);
+  try {
+    source.path = given.empty() ? library_policy(candidate.policy.name, true) : fs::path(given);
+  } catch (const Error& error) {
+    throw usage_error(place + error.what(), error.hint);
+  }
   if (!is_source(source.path) && !is_object(source.path))
     throw usage_error("'" + printable(source.path.string()) + "' is neither a .bpf.c nor a .bpf.o");
   std::error_code error;
@@ -50,17 +58,22 @@ PolicySource locate(Candidate candidate) {
   } else {
     read_file(source.path, kMaxSource);
   }
+  source.allow = allowed_beside(source.path);
   source.candidate = std::move(candidate);
   return source;
 }
 
-PolicySource source_of_file(const std::string& path) {
+}  // namespace
+
+PolicySource locate(Candidate candidate) {
+  if (candidate.policy.name.empty()) throw usage_error("/policy/name: is empty");
+  return find(std::move(candidate), "/policy/name: ");
+}
+
+PolicySource source_of_word(const std::string& word) {
   auto candidate = new_document<Candidate>();
-  candidate.policy.name = stem_of(path);
-  candidate.policy.path = fs::absolute(path).lexically_normal().string();
-  if (candidate.policy.name.empty())
-    throw usage_error("'" + printable(path) + "' is neither a .bpf.c nor a .bpf.o");
-  return locate(std::move(candidate));
+  candidate.policy = policy_named(word);
+  return find(std::move(candidate), "");
 }
 
 }  // namespace schedcp

@@ -2,6 +2,7 @@
 // From what was asked for (a file, a candidate) to the bytes that will be verified.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "base/file.h"
@@ -16,18 +17,20 @@ inline constexpr size_t kMaxObject = 4 << 20;
 /// What is to be verified.
 struct PolicySource {
   Candidate candidate;
-  fs::path path;          ///< the .bpf.c or .bpf.o
-  bool compiled = false;  ///< it is a .bpf.o
-  std::string object;     ///< its bytes then
+  fs::path path;                             ///< the .bpf.c or .bpf.o
+  bool compiled = false;                     ///< it is a .bpf.o
+  std::string object;                        ///< its bytes then
+  std::map<std::string, std::string> allow;  ///< rules and reasons of the NAME.json beside it
 };
 
-/// A file named on the command line, as a candidate without knobs or hints. Throws usage_error for
-/// a name that ends in neither .bpf.c nor .bpf.o (nor .o), and what locate() throws.
-PolicySource source_of_file(const std::string& path);
+/// A file or a library policy named on the command line, as a candidate without knobs or hints.
+/// Throws what policy_named() and locate() throw.
+PolicySource source_of_word(const std::string& word);
 
 /// Finds the policy's file: policy.path, else the one of that name in share/schedcp/policies.
 /// Throws usage_error for an unknown name (naming the nearest), unable for a file that cannot be
-/// read, and usage_error for an object that is none: nothing has been printed by then.
+/// read, and usage_error for an object that is none, or a manifest beside it that is bad: nothing
+/// has been printed by then.
 PolicySource locate(Candidate candidate);
 
 }  // namespace schedcp

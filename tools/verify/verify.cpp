@@ -50,6 +50,20 @@ Stage static_stage(const PolicyObject& object, const Candidate& candidate,
   return stage;
 }
 
+/// What the simulator saw and cannot tell the cause of, static analysis may have warned of.
+void name_suspects(Stage& sim, const std::vector<Stage>& before) {
+  std::vector<std::string> warnings;
+  for (const auto& stage : before)
+    for (const auto& finding : stage.findings)
+      if (finding.severity == "warning")
+        warnings.push_back(finding.rule +
+                           (finding.line ? fmt::format(" at line {}", *finding.line) : ""));
+  if (warnings.empty()) return;
+  for (auto& finding : sim.findings)
+    if (finding.rule == "sim" && !finding.mend)
+      finding.mend = "Mend first what may be the cause: " + join(warnings, ", ") + ".";
+}
+
 /// A stage that looks at the object itself: an object that overcomes its reader is rejected.
 Stage confined_stage(const std::string& name, const std::function<Stage()>& work) {
   const uint64_t start = monotonic_ns();
@@ -165,8 +179,10 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
   }
   if (wanted("sim")) {
     options.waiting("simulating " + source.candidate.policy.name);
-    verdict.stages.push_back(confined_stage(
-        "sim", [&] { return sim_stage(*object, source.candidate, options.limits.sim); }));
+    Stage stage = confined_stage(
+        "sim", [&] { return sim_stage(*object, source.candidate, options.limits.sim); });
+    name_suspects(stage, verdict.stages);
+    verdict.stages.push_back(std::move(stage));
     name_real_files(verdict.stages.back().findings, source.path.parent_path());
     keep_replay(verdict.stages.back(), source.candidate, *verdict.object);
     allow_findings(verdict.stages.back(), source, options.allowed, true);
@@ -184,8 +200,8 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
 
   verdict.accepted = true;
   if (options.until != "token") {
-    verdict.reason = fmt::format("passed as far as {}; stopped there as asked, so it has no token",
-                                 options.until);
+    verdict.reason = fmt::format(
+        "passed as far as {}; later stages were not run, so it has no token", options.until);
     return verdict;
   }
   for (const auto& name : names)

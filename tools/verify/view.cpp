@@ -19,6 +19,7 @@ std::string finding_text(const Finding& finding, bool colour) {
   std::string place;
   if (finding.file) place = fs::path(*finding.file).filename().string();
   if (finding.line) place += ":" + std::to_string(*finding.line);
+  for (const int64_t line : finding.also) place += ", " + std::to_string(line);
   std::string text = fmt::format("  {} {}{}{}{}\n", paint(finding.severity, tint, colour),
                                  finding.rule, place.empty() ? "" : " " + place,
                                  finding.callback ? " in " + *finding.callback : "",
@@ -58,8 +59,10 @@ std::string view(const Verdict& verdict, bool colour) {
   text += table.str();
   for (const auto& stage : verdict.stages)
     for (const auto& finding : stage.findings) text += finding_text(finding, colour);
-  text += verdict.accepted ? paint("ACCEPTED", Colour::green, colour)
-                           : paint("REJECTED", Colour::red, colour);
+  // Without a token it may not be deployed: stages were left out, as asked.
+  text += !verdict.accepted ? paint("REJECTED", Colour::red, colour)
+          : verdict.token   ? paint("ACCEPTED", Colour::green, colour)
+                            : paint("PASSED, not accepted", Colour::yellow, colour);
   text += "  " + printable(verdict.reason, 400) + "\n";
   if (verdict.expires) text += "  token valid until " + *verdict.expires + "\n";
   return text;

@@ -62,6 +62,7 @@ struct Manifest {
   std::optional<std::string> minimum_kernel;
   Range cpus;
   std::vector<std::string> limitations;
+  std::map<std::string, std::string> allow;
   static constexpr auto fields() {
     return std::tuple{
         required("name", &Manifest::name, "The policy's name: its folder and its files have it."),
@@ -78,10 +79,15 @@ struct Manifest {
         optional("goals", &Manifest::goals, "What it can improve."),
         optional("settings", &Manifest::settings, "Knob values for workloads of a kind."),
         optional("minimum_kernel", &Manifest::minimum_kernel, "The oldest kernel it runs on."),
-        optional("cpus", &Manifest::cpus, "On how many CPUs it makes sense."),
-        optional("limitations", &Manifest::limitations, "What it does not do.")};
+         optional("cpus", &Manifest::cpus, "On how many CPUs it makes sense."),
+        optional("limitations", &Manifest::limitations, "What it does not do."),
+        optional("allow", &Manifest::allow,
+                 "Rules whose findings are let pass, if no errors, each with the reason.")};
   }
 };
+
+/// Names of all features, as doc/profile.h has them.
+std::vector<std::string> feature_names();
 
 /// Reads a manifest; throws usage_error naming `what` and the place in it. Feature names of
 /// signature and settings must be among `features`.

@@ -41,11 +41,17 @@ enum KfuncSet : uint8_t {
   kAny = 32,    ///< everywhere
 };
 
+/// Releases as major * 100 + minor: the first that has sched_ext, and none.
+inline constexpr unsigned kFirstRelease = 612, kNoRelease = ~0u;
+
 struct Kfunc {
   const char* name;
   uint8_t sets;
-  const char* until;  ///< the kernel from which on it is gone, or nullptr
   Effect effect = Effect::none;
+  unsigned since = kFirstRelease;
+  unsigned until = kNoRelease;  ///< the kernel from which on it is gone
+  bool gone() const { return until != kNoRelease; }
+  bool is_in(unsigned release) const { return release >= since && release < until; }
 };
 
 /// The scx kfunc of that name, or nullptr.

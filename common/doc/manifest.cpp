@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "store/manifest.h"
+#include "doc/manifest.h"
 
 #include <algorithm>
+
+#include "doc/profile.h"
 
 namespace schedcp {
 namespace {
@@ -24,6 +26,12 @@ void check_features(const std::map<std::string, Range>& ranges, const std::strin
 }
 
 }  // namespace
+
+std::vector<std::string> feature_names() {
+  std::vector<std::string> names;
+  for_each_field<Features>([&](const auto& field) { names.push_back(field.key); });
+  return names;
+}
 
 Manifest parse_manifest(const std::string& text, const std::string& what,
                         const std::vector<std::string>& features) {
