@@ -151,6 +151,9 @@ struct Kfuncs {
   uint64_t nothing() { return 0; }
   uint64_t kick() { return ext().kick_cpu(number(0), a[1]), 0; }
 
+  uint64_t reenqueue() { return ext().reenqueue_local(); }
+  uint64_t reenqueue_later() { return ext().reenqueue_local_later(), 0; }
+
   uint64_t cpuperf_cap() { return ext().valid_cpu(number(0)) ? 1024 : 0; }
   uint64_t cpuperf_cur() {
     if (!ext().valid_cpu(number(0))) return 0;
@@ -258,6 +261,8 @@ void BpfPolicy::provide() {
   KFUNC("scx_bpf_get_online_cpumask", all_cpus);
   KFUNC("scx_bpf_put_cpumask", nothing);
   KFUNC("scx_bpf_kick_cpu", kick);
+  KFUNC("scx_bpf_reenqueue_local", reenqueue);
+  KFUNC("scx_bpf_reenqueue_local___v2", reenqueue_later);
   KFUNC("scx_bpf_cpuperf_cap", cpuperf_cap);
   KFUNC("scx_bpf_cpuperf_cur", cpuperf_cur);
   KFUNC("scx_bpf_cpuperf_set", cpuperf_set);

@@ -82,6 +82,9 @@ BpfPolicy::BpfPolicy(const PolicyObject& object, const std::vector<KnobValue>& k
   exit_args_ = std::make_unique<Shape>(layout, "scx_exit_task_args");
   exit_cancelled_ = exit_args_->fill("cancelled");
   exit_info_ = std::make_unique<Shape>(layout, "scx_exit_info");
+  release_args_ = std::make_unique<Shape>(layout, "scx_cpu_release_args");
+  release_args_->fill("reason");  // a real-time task: 0
+  release_task_ = release_args_->fill("task");
   for (size_t i = 0; i < kOps; ++i) index_[i] = machine_->index(name_of(Op(i)));
   index_[size_t(Op::timer)] = -1;
   idle_task_.comm = "swapper/0";
@@ -115,6 +118,7 @@ void BpfPolicy::attach(Ext& ext) {
   fill_mask(all_cpus_, ext.kernel().topology().all);
   if (init_args_->size()) init_address_ = machine_->memory().add(*init_args_);
   if (group_args_->size()) group_address_ = machine_->memory().add(*group_args_);
+  if (release_args_->size()) release_address_ = machine_->memory().add(*release_args_);
   if (exit_args_->size()) exit_address_ = machine_->memory().add(*exit_args_);
 }
 
@@ -343,6 +347,14 @@ Address BpfPolicy::cgroup_from_id(uint64_t id) {
   for (const auto& group : ext().kernel().groups())
     if (group->id == id && !group->gone) return show(*group);
   return 0;
+}
+
+void BpfPolicy::cpu_acquire(int cpu) { run(Op::cpu_acquire, {uint64_t(cpu), 0}); }
+
+void BpfPolicy::cpu_release(int cpu, Task& to) {
+  if (release_address_)
+    put(machine_->memory().own(release_address_, release_args_->size()), release_task_, show(to));
+  run(Op::cpu_release, {uint64_t(cpu), release_address_});
 }
 
 void BpfPolicy::timer(uint64_t which) {

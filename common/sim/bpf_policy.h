@@ -43,6 +43,8 @@ class BpfPolicy : public Policy, private Services {
   void cgroup_exit(Group& group) override;
   int cgroup_prep_move(Task& task, Group& from, Group& to) override;
   void cgroup_move(Task& task, Group& from, Group& to) override;
+  void cpu_acquire(int cpu) override;
+  void cpu_release(int cpu, Task& to) override;
   void timer(uint64_t which) override;
   void forget(Task& task) override;
   void elsewhere(const std::function<void()>& meanwhile) override;
@@ -98,9 +100,11 @@ class BpfPolicy : public Policy, private Services {
   uint32_t cpus_;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Fields> fields_;
-  std::unique_ptr<Shape> init_args_, exit_args_, exit_info_, group_, group_node_, group_args_;
-  std::optional<Place> init_fork_, init_group_, exit_cancelled_, group_kn_, node_id_, group_weight_;
-  Address init_address_ = 0, exit_address_ = 0, group_address_ = 0;
+  std::unique_ptr<Shape> init_args_, exit_args_, exit_info_, group_, group_node_, group_args_,
+      release_args_;
+  std::optional<Place> init_fork_, init_group_, exit_cancelled_, group_kn_, node_id_, group_weight_,
+      release_task_;
+  Address init_address_ = 0, exit_address_ = 0, group_address_ = 0, release_address_ = 0;
   int index_[kOps];
   std::vector<std::unique_ptr<View>> views_;  // by Task::index
   std::vector<Task*> by_slot_;                // of regions

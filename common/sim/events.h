@@ -21,6 +21,7 @@ struct Event {
     wake,        ///< task `id` has slept enough
     start,       ///< task model `id` starts a task
     disturb,     ///< disturbance `id` is due
+    reenqueue,   ///< what waits in the local queue of CPU `id` goes back to the policy
     restore,     ///< task `id` leaves the real-time class
     watchdog,
     look,   ///< for tasks that wait beside idle CPUs

@@ -236,7 +236,9 @@ void Ext::to_dsq(Dsq& queue, Task& task, uint64_t flags) {
                   ordered ? fmt::format(", vtime {}", ext.dsq_vtime) : "");
   if (dsq->cpu < 0) return;
   Cpu& cpu = kernel_->cpu(dsq->cpu);
-  if (!runs_at_once(cpu, task, flags)) return give_back(cpu, task);
+  const bool immed = custody_ && (flags & kEnqImmed);
+  ext.flags = (ext.flags & ~ExtEntity::kImmed) | (immed ? ExtEntity::kImmed : 0);
+  if (!runs_at_once(cpu, task, flags)) return return_to_sender(cpu, task);
   if (!cpu.curr) {
     kernel_->reschedule(cpu);
   } else if ((flags & kEnqPreempt) && cpu.curr != &task && !cpu.curr->rt) {
@@ -254,9 +256,10 @@ bool Ext::runs_at_once(const Cpu& cpu, const Task& task, uint64_t flags) const {
   return first && (leaving || cpu.curr == &task || (flags & kEnqPreempt));
 }
 
-void Ext::give_back(Cpu& cpu, Task& task) {
+void Ext::return_to_sender(Cpu& cpu, Task& task) {
   count("REENQ_IMMED");
-  task.ext.dsq->unlink(task);
+  if (task.ext.dsq) task.ext.dsq->unlink(task);
+  task.ext.flags &= ~ExtEntity::kImmed;
   if (++task.ext.returned > kMaxReturns) {
     end(kExitErrorReenq, 0,
         fmt::format("{} reenqueued {} times without running", label(task), task.ext.returned),
@@ -292,6 +295,10 @@ void Ext::dequeue(Cpu& cpu, Task& task, const Move& move) {
 
 Task* Ext::pick(Cpu& cpu, Task* prev) {
   Dsq& local = local_[size_t(cpu.id)];
+  if (released_[size_t(cpu.id)]) {
+    released_[size_t(cpu.id)] = false;
+    if (ops_[Op::cpu_acquire]) call(Op::cpu_acquire, nullptr, [&] { policy_.cpu_acquire(cpu.id); });
+  }
   const bool prev_runnable = prev && (prev->ext.flags & ExtEntity::kQueued);
   const auto keeps = [&] { return prev_runnable && prev->ext.slice; };
   const auto consume_global = [&] {
@@ -367,10 +374,42 @@ void Ext::put_prev(Cpu& cpu, Task& prev, Next next) {
   stopped(prev, true);
   set_runnable(prev);
   // With time left it was pushed aside by a higher class, and goes on after it.
+  if (prev.ext.slice && next == Next::higher && (prev.ext.flags & ExtEntity::kImmed))
+    return return_to_sender(cpu, prev);
   if (prev.ext.slice) return to_dsq(local_[size_t(cpu.id)], prev, bits_.head);
   do_enqueue(cpu, prev, next == Next::idle ? kEnqLast : 0, -1);
   // What the last task's enqueue put on this very CPU is seen before the CPU sleeps.
   if (next == Next::idle && local_[size_t(cpu.id)].head) kernel_->reschedule(cpu);
+}
+
+void Ext::taken(Cpu& cpu, Task& by) {
+  if (!released_[size_t(cpu.id)]) {
+    released_[size_t(cpu.id)] = true;
+    if (ops_[Op::cpu_release])
+      call(Op::cpu_release, nullptr, [&] { policy_.cpu_release(cpu.id, by); });
+  }
+  if (custody_) reenqueue(cpu, false);
+}
+
+void Ext::give_back(Cpu& cpu) { reenqueue(cpu, true); }
+
+/// What waits in the CPU's local queue goes through enqueue again; if not all, what was to run at
+/// once.
+uint32_t Ext::reenqueue(Cpu& cpu, bool all) {
+  std::vector<Task*> tasks;
+  for (Task* task = local_[size_t(cpu.id)].head; task; task = task->ext.after)
+    if (!task->migration_disabled && (all || (task->ext.flags & ExtEntity::kImmed)))
+      tasks.push_back(task);
+  for (Task* task : tasks) {
+    if (exit_ || task->ext.dsq != &local_[size_t(cpu.id)]) continue;
+    if (task->ext.flags & ExtEntity::kImmed) {
+      return_to_sender(cpu, *task);
+      continue;
+    }
+    task->ext.dsq->unlink(*task);
+    do_enqueue(cpu, *task, kEnqReenq, -1);
+  }
+  return uint32_t(tasks.size());
 }
 
 void Ext::set_next(Cpu& cpu, Task& next) {

@@ -64,6 +64,8 @@ class Ext : public SchedClass {
   void dequeue(Cpu& cpu, Task& task, const Move& move) override;
   Task* pick(Cpu& cpu, Task* prev) override;
   void put_prev(Cpu& cpu, Task& prev, Next next) override;
+  void taken(Cpu& cpu, Task& by) override;
+  void give_back(Cpu& cpu) override;
   void set_next(Cpu& cpu, Task& next) override;
   void charge(Cpu& cpu, Task& task, Time ns) override;
   void tick(Cpu& cpu, Task& task) override;
@@ -106,6 +108,8 @@ class Ext : public SchedClass {
   bool test_and_clear_cpu_idle(int cpu);
   const IdleMasks* idle_masks();  ///< aborts and is null when the policy tracks them itself
   void kick_cpu(int cpu, uint64_t flags);
+  uint32_t reenqueue_local();
+  void reenqueue_local_later();
   bool valid_cpu(int cpu);  ///< aborts if it is none
   /// `cause`: if it is not the call that is being made.
   void end(int kind, int64_t code, const std::string& message, Task* task = nullptr,
@@ -169,7 +173,8 @@ class Ext : public SchedClass {
   void to_dsq(Dsq& dsq, Task& task, uint64_t flags);
   void to_local(int cpu, Task& task, uint64_t flags);
   bool runs_at_once(const Cpu& cpu, const Task& task, uint64_t flags) const;
-  void give_back(Cpu& cpu, Task& task);
+  void return_to_sender(Cpu& cpu, Task& task);
+  uint32_t reenqueue(Cpu& cpu, bool all);
   void direct(Cpu& cpu, Task& task, uint64_t flags);
   Dsq& resolve(uint64_t dsq, int cpu, Task& task);
   Dsq& global_of(const Task& task);
@@ -200,6 +205,7 @@ class Ext : public SchedClass {
   std::vector<std::unique_ptr<Dsq>> destroyed_;
   std::map<uint64_t, Time> timers_;
   Doing doing_;
+  std::vector<bool> released_;  ///< CPUs that a higher class has taken
   uint64_t qseq_ = 0, decisions_ = 0;
   uint64_t paid_instructions_ = 0, paid_calls_ = 0;
   bool loaded_ = false;

@@ -167,7 +167,15 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
   if (evidence_.timer_at && timers_.empty()) return {"SCX059", ext.put};
   const bool knows_groups = ops_[Op::cgroup_init] || ops_[Op::cgroup_exit] || ops_[Op::cgroup_move];
   if (knows_groups && evidence_.group_at + kBriefly > last_look) return {"SCX058", ext.put};
-  if (!last_look) return {"SCX004", ext.put};
+  if (!last_look) {
+    // Others were looked at once, and now wait as well: there were more queues before.
+    constexpr uint64_t kLately = 32;
+    const bool fewer = std::any_of(user_.begin(), user_.end(), [&](const auto& entry) {
+      const Dsq& other = *entry.second;
+      return other.head && other.looked_round && rounds_ > other.looked_round + kLately;
+    });
+    return {fewer ? "SCX042" : "SCX004", ext.put};
+  }
   if (ops_[Op::dequeue]) return {"SCX028", policy_.entry(Op::dequeue)};
   if (!dsq.filled_unlooked) return {"SCX042", ext.put};
   if (evidence_.taken_off_at) return {"SCX027", ext.put};

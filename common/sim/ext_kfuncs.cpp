@@ -345,6 +345,17 @@ void Ext::kick_cpu(int id, uint64_t flags) {
   kernel_->wait_for(id);
 }
 
+uint32_t Ext::reenqueue_local() {
+  if (doing_.op == Op::cpu_release) return reenqueue(kernel_->cpu(kernel_->here()), true);
+  end(kExitError, 0,
+      "kfunc scx_bpf_reenqueue_local called from an operation that does not allow it");
+  return 0;
+}
+
+void Ext::reenqueue_local_later() {
+  kernel_->after(Time(kernel_->costs().ipi_ns), Event::Kind::reenqueue, kernel_->here());
+}
+
 void Ext::kick(Cpu& cpu, uint64_t flags) {
   if (exit_ || (cpu.curr && cpu.curr->rt)) return;
   if ((flags & kKickIdle) && cpu.curr) return;

@@ -35,11 +35,12 @@ const char* reason_of(int kind) {
 
 std::string_view name_of(Op op) {
   static constexpr std::string_view names[] = {
-      "select_cpu",  "enqueue",          "dequeue",     "dispatch",  "tick",
-      "runnable",    "running",          "stopping",    "quiescent", "yield",
-      "set_weight",  "set_cpumask",      "update_idle", "init_task", "exit_task",
-      "enable",      "disable",          "init",        "exit",      "cgroup_init",
-      "cgroup_exit", "cgroup_prep_move", "cgroup_move", "timer"};
+      "select_cpu",  "enqueue",          "dequeue",     "dispatch",    "tick",
+      "runnable",    "running",          "stopping",    "quiescent",   "yield",
+      "set_weight",  "set_cpumask",      "update_idle", "init_task",   "exit_task",
+      "enable",      "disable",          "init",        "exit",        "cgroup_init",
+      "cgroup_exit", "cgroup_prep_move", "cgroup_move", "cpu_acquire", "cpu_release",
+      "timer"};
   static_assert(std::size(names) == kOps);
   return names[size_t(op)];
 }
@@ -82,6 +83,7 @@ void Ext::bind(Kernel& kernel) {
   global_ = std::vector<Dsq>(topology.nodes.size());
   for (auto& dsq : global_) dsq.id = kDsqGlobal;
   evidence_.dispatch_at.resize(local_.size());
+  released_.resize(local_.size());
   policy_.attach(*this);
 }
 

@@ -60,6 +60,7 @@ bool Kernel::must_wait(const Event& event) const {
     case Kind::tick:
     case Kind::reschedule:
     case Kind::kick:
+    case Kind::reenqueue:
       return event.id == paused_->cpu || paused_->locked.has(event.id);
     case Kind::wake: {
       const Task& task = *tasks_[size_t(event.id)];

@@ -149,6 +149,11 @@ void Kernel::handle(const Event& event) {
       settle(cpu(here_));
       disturb(event);
       break;
+    case Kind::reenqueue:
+      enter(event.id);
+      settle(cpu(event.id));
+      class_.give_back(cpu(event.id));
+      break;
     case Kind::restore:
       enter(int(random_.below(uint64_t(nr_cpus()))));
       from_realtime(*tasks_[size_t(event.id)]);
@@ -257,6 +262,7 @@ void Kernel::schedule(Cpu& it) {
   if (!it.rt.empty()) {
     next = it.rt.front();
     if (live && !live->rt) class_.put_prev(it, *live, SchedClass::Next::higher), put = true;
+    if (!prev || !prev->rt) class_.taken(it, *next);
   } else {
     // What is leaving is shown to the class too, without being runnable.
     next = class_.pick(it, prev && !prev->rt && it.curr == prev ? prev : nullptr);

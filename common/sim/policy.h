@@ -39,6 +39,8 @@ enum class Op : uint8_t {
   cgroup_exit,
   cgroup_prep_move,
   cgroup_move,
+  cpu_acquire,
+  cpu_release,
   timer,  ///< no member: a timer's callback
 };
 constexpr size_t kOps = size_t(Op::timer) + 1;
@@ -90,6 +92,8 @@ class Policy {
   virtual void cgroup_exit(Group&) {}
   virtual int cgroup_prep_move(Task&, Group& /*from*/, Group& /*to*/) { return 0; }
   virtual void cgroup_move(Task&, Group& /*from*/, Group& /*to*/) {}
+  virtual void cpu_acquire(int /*cpu*/) {}
+  virtual void cpu_release(int /*cpu*/, Task& /*to*/) {}
   virtual void timer(uint64_t /*which*/) {}
   /// In the middle of a callback, others are made in `meanwhile`; then the first goes on.
   virtual void elsewhere(const std::function<void()>& meanwhile) { meanwhile(); }

@@ -52,6 +52,8 @@ class SchedClass {
   enum class Next { same, higher, idle };
   virtual void put_prev(Cpu& cpu, Task& prev, Next next) = 0;
   virtual void set_next(Cpu& cpu, Task& next) = 0;
+  /// `by`, of a higher class, takes the CPU.
+  virtual void taken(Cpu&, Task& /*by*/) {}
   /// The task ran for `ns`.
   virtual void charge(Cpu& cpu, Task& task, Time ns) = 0;
   virtual void tick(Cpu& cpu, Task& task) = 0;
@@ -76,6 +78,8 @@ class SchedClass {
   virtual void elsewhere(const std::function<void()>& meanwhile) { meanwhile(); }
   virtual void timer(int /*id*/, uint64_t /*argument*/) {}
   virtual void kick(Cpu&, uint64_t /*flags*/) {}
+  /// The tasks that wait on this CPU are to be placed anew.
+  virtual void give_back(Cpu&) {}
   virtual void watchdog() {}
   /// A task waits for longer than this run allows; `idle`: beside a CPU that it may use.
   virtual void waits_too_long(Task&, Time /*waited*/, bool /*idle*/) {}

@@ -80,11 +80,12 @@ class Shrinker {
       try_out(cut);
       return;
     }
-    for (double before = drain_from; before > 1;) {
+    double before = drain_from;
+    for (double less = std::floor(before / 2); less >= 1;) {
       Scenario cut = best_;
-      before = std::floor(before / 2);
-      cut.workload.duration_ms = before + cut.workload.drain_ms;
-      if (!try_out(cut)) return;
+      cut.workload.duration_ms = before - less + cut.workload.drain_ms;
+      if (try_out(cut)) before -= less;
+      less = std::floor(std::min(less, before) / 2);
     }
   }
 

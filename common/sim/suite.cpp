@@ -112,6 +112,9 @@ std::vector<Scenario> Checker::plans() const {
   for (const int cpus : {1, 4}) plans.push_back(plan(checking_shares(cpus), cpus, limits_.seed));
   for (const int cpus : limits_.cpus)
     plans.push_back(plan(checking_mix(cpus, 130), cpus, limits_.seed + 1, cpus > 1));
+  // The more CPUs, the more of them meet.
+  plans.push_back(
+      plan(checking_mix(limits_.many_cpus, 60), limits_.many_cpus, limits_.seed + 2, true));
   return plans;
 }
 

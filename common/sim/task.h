@@ -45,7 +45,7 @@ struct CodePlace {
 /// What sched_ext keeps with a task (struct sched_ext_entity and what goes with it).
 struct ExtEntity {
   enum class State : uint8_t { none, queueing, queued };
-  uint32_t flags = 0;  ///< kQueued, kInCustody
+  uint32_t flags = 0;  ///< kQueued, kInCustody, kImmed
   uint32_t weight = 100;
   uint64_t slice = kSliceDefault;
   uint64_t dsq_vtime = 0;
@@ -70,7 +70,7 @@ struct ExtEntity {
   Time runnable_at = 0;  ///< the watchdog's clock
   bool initialised = false, enabled = false;
 
-  static constexpr uint32_t kQueued = 1, kInCustody = 2;
+  static constexpr uint32_t kQueued = 1, kInCustody = 2, kImmed = 0x20;
 };
 
 /// What the modelled default scheduler keeps with a task; virtual times in nanoseconds of weight

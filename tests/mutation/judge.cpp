@@ -75,7 +75,9 @@ Early judge_early(const Mutant& mutant) {
     if (finding.severity != "note")
       (finding.severity == "error" ? early.rules : early.warnings).push_back(finding.rule);
   try {
-    const CheckedSim simulated = check_in_simulator(object);
+    SimLimits limits;
+    limits.shrinking = 0;  // whether it fails is asked, not how it came about
+    const CheckedSim simulated = check_in_simulator(object, {}, {}, limits);
     early.sim = simulated.outcome();
     for (const auto& finding : simulated.findings)
       if (finding.severity == "error") early.rules.push_back("sim " + finding.rule);

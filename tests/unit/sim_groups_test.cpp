@@ -123,3 +123,53 @@ TEST_CASE("a drain ends all but background tasks; what waits on is stranded") {
   CHECK(failed.violations[0].message.find("beside an idle CPU") != std::string::npos);
   CHECK(failed.violations[0].callback == "enqueue");
 }
+
+TEST_CASE("a CPU that a real-time task takes is told of, and what waits there may be placed anew") {
+  struct Released : Recorder {
+    int released = 0, acquired = 0, returned = 0;
+    void enqueue(Task& p, uint64_t flags) override {
+      constexpr uint64_t kReenq = uint64_t{1} << 40;
+      returned += (flags & kReenq) != 0;
+      ext().dsq_insert(p, kDsqLocal, slice, 0);
+    }
+    void cpu_acquire(int) override { ++acquired; }
+    void cpu_release(int, Task& to) override {
+      ++released;
+      CHECK(to.comm == "rt-hog");
+      ext().reenqueue_local();
+    }
+  };
+  World world(1, {hog("hog", 3)}, 200);
+  world.load.disturbances.push_back({"hog", "", us(40000), 0});
+  Released policy;
+  CHECK(run(policy, world).violations.empty());
+  CHECK(policy.released >= 3);
+  CHECK(policy.acquired >= policy.released - 1);
+  CHECK(policy.returned > policy.released);
+  struct Forbidden : Recorder {
+    void enqueue(Task& p, uint64_t) override {
+      ext().reenqueue_local();
+      ext().dsq_insert(p, kDsqLocal, slice, 0);
+    }
+  } forbidden;
+  CHECK(run(forbidden, world).violations.size() == 1);
+}
+
+TEST_CASE("a task that is to run at once comes back when a real-time task pushes it aside") {
+  struct AtOnce : Recorder {
+    int pushed_aside = 0;
+    void enqueue(Task& p, uint64_t flags) override {
+      constexpr uint64_t kImmed = uint64_t{1} << 33, kReenq = uint64_t{1} << 40;
+      pushed_aside += (flags & kReenq) && p.sum_exec > p.ext.ran_from;
+      if (flags & kReenq) return void(ext().dsq_insert(p, 0, slice, 0));
+      ext().dsq_insert(p, kDsqLocal, slice, kImmed);
+    }
+  };
+  World world(1, {hog("hog", 1)}, 200);
+  world.load.disturbances.push_back({"hog", "", us(31000), 0});
+  AtOnce since, before;
+  CHECK(run(since, world).violations.empty());
+  CHECK(since.pushed_aside > 0);
+  CHECK(run(before, world, "7.0").violations.empty());
+  CHECK(before.pushed_aside == 0);
+}

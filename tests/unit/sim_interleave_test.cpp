@@ -54,7 +54,9 @@ struct Meeting : Recorder {
     within(p.cpu, &p, [&] { Recorder::enqueue(p, flags); });
   }
   void dispatch(int cpu, Task* prev) override {
-    within(cpu, nullptr, [&] { Recorder::dispatch(cpu, prev); });
+    within(cpu, nullptr, [] {});
+    // To take a task from another run queue, the kernel lets go of its own.
+    Recorder::dispatch(cpu, prev);
   }
   void running(Task& p) override {
     within(p.cpu, &p, [] {});
@@ -77,7 +79,7 @@ struct Ring : Recorder {
     if (cpu >= 0) ext().kick_cpu(cpu, kKickIdle);
   }
   void dispatch(int, Task*) override {
-    if (head == tail) return;
+    if (head >= tail) return;
     ext().dsq_insert(*ring[head++], kDsqGlobal, slice, 0);
   }
 };

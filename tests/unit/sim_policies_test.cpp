@@ -40,7 +40,7 @@ World long_tail() {
 }  // namespace
 
 TEST_CASE("every policy of the library passes the checking suite") {
-  for (const auto& entry : fs::directory_iterator(kSource / "policies")) {
+  for (const auto& entry : fs::directory_iterator(SCHEDCP_SOURCE_DIR "/policies")) {
     const std::string name = entry.path().filename();
     if (!fs::exists(entry.path() / (name + ".bpf.c"))) continue;
     const CheckedSim checked = check_in_simulator(policy(name));
