@@ -1,7 +1,6 @@
-#!/usr/bin/perl
+#!/usr/bin/perl -w
 # A test of a small parser, in TAP: SEED and how many rounds.
 use strict;
-use warnings;
 
 my ($seed, $rounds) = @ARGV;
 my ($state, $failed) = ($seed, 0);
