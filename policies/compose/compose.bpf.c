@@ -303,7 +303,7 @@ static __always_inline bool stays(struct task_struct *prev, s32 cpu)
 	bool first = false;
 	u64 key;
 
-	if (ordering < SHORTEST || !prev || !(prev->scx.flags & SCX_TASK_QUEUED))
+	if (!prev || !(prev->scx.flags & SCX_TASK_QUEUED))
 		return false;
 	key = key_of(prev, NULL, queue);
 	bpf_rcu_read_lock();
@@ -321,7 +321,7 @@ static __always_inline bool stays(struct task_struct *prev, s32 cpu)
 
 void BPF_STRUCT_OPS(compose_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (stays(prev, cpu)) {
+	if (ordering >= SHORTEST && stays(prev, cpu)) {
 		STAT_INC(kept);
 		scx_set_slice(prev, slice_for(prev, queue_of(cpu)));
 		return;
