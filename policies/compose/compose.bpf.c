@@ -303,7 +303,7 @@ static __always_inline bool stays(struct task_struct *prev, s32 cpu)
 	bool first = false;
 	u64 key;
 
-	if (ordering < SHORTEST || !prev || !(prev->scx.flags & SCX_TASK_QUEUED))
+	if (!prev || !(prev->scx.flags & SCX_TASK_QUEUED))
 		return false;
 	key = key_of(prev, NULL, queue);
 	bpf_rcu_read_lock();
@@ -321,7 +321,7 @@ static __always_inline bool stays(struct task_struct *prev, s32 cpu)
 
 void BPF_STRUCT_OPS(compose_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (stays(prev, cpu)) {
+	if (ordering >= SHORTEST && stays(prev, cpu)) {
 		STAT_INC(kept);
 		scx_set_slice(prev, slice_for(prev, queue_of(cpu)));
 		return;
@@ -372,6 +372,10 @@ void BPF_STRUCT_OPS(compose_stopping, struct task_struct *p, bool runnable)
 	}
 }
 
+/*
+ * A newborn comes a slice behind the others: a stream of those that start level with the clock
+ * would hold it, and whoever is behind it, for ever.
+ */
 s32 BPF_STRUCT_OPS_SLEEPABLE(compose_init_task, struct task_struct *p,
 			     struct scx_init_task_args *args)
 {
@@ -386,7 +390,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(compose_init_task, struct task_struct *p,
 	parts->queue = queue_of(scx_bpf_task_cpu(p));
 	queue = queue_at(parts->queue);
 	if (queue)
-		parts->clock = queue->clock;
+		parts->clock = queue->clock + slice_us * NSEC_PER_USEC;
 	return 0;
 }
 

@@ -186,6 +186,10 @@ void BPF_STRUCT_OPS(edf_stopping, struct task_struct *p, bool runnable)
 	}
 }
 
+/*
+ * A newborn comes a slice behind the others: a stream of those that start level with the clock
+ * would hold it, and whoever is behind it, for ever.
+ */
 s32 BPF_STRUCT_OPS_SLEEPABLE(edf_init_task, struct task_struct *p, struct scx_init_task_args *args)
 {
 	struct task_rhythm *rhythm =
@@ -193,7 +197,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(edf_init_task, struct task_struct *p, struct scx_in
 
 	if (!rhythm)
 		return -12; /* ENOMEM */
-	rhythm->clock = clock_now;
+	rhythm->clock = clock_now + slice_us * NSEC_PER_USEC;
 	rhythm->woken_at = bpf_ktime_get_ns();
 	rhythm->period = NSEC_PER_SEC;
 	return 0;

@@ -33,7 +33,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 KNOB(u64, slice_us, 5000, "500..100000",
      "Slice in microseconds when nobody else waits; it is divided among those that do.");
 KNOB(u64, min_slice_us, 1000, "500..20000", "No slice is shorter than this many microseconds.");
-KNOB(u64, preempt_us, 500, "0..100000",
+KNOB(u64, preempt_us, 1000, "0..100000",
      "A waking task whose deadline is sooner by this than a running one's takes its CPU.");
 KNOB(u64, lag_ms, 50, "20..2000",
      "No task is put further behind the others than this many milliseconds of virtual time.");
@@ -184,6 +184,10 @@ void BPF_STRUCT_OPS(interactive_stopping, struct task_struct *p, bool runnable)
 	}
 }
 
+/*
+ * A newborn comes a slice behind the others: a stream of those that start level with the clock
+ * would hold it, and whoever is behind it, for ever.
+ */
 s32 BPF_STRUCT_OPS_SLEEPABLE(interactive_init_task, struct task_struct *p,
 			     struct scx_init_task_args *args)
 {
@@ -192,7 +196,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(interactive_init_task, struct task_struct *p,
 
 	if (!pace)
 		return -12; /* ENOMEM */
-	pace->clock = clock_now;
+	pace->clock = clock_now + slice_us * NSEC_PER_USEC;
 	pace->woken_at = pace->waker_at = bpf_ktime_get_ns();
 	pace->woken_every = pace->waker_every = NSEC_PER_SEC;
 	return 0;

@@ -251,11 +251,15 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(layered_init_task, struct task_struct *p,
 	return 0;
 }
 
+/*
+ * A newborn comes a slice behind the others: a stream of those that start level with the clock
+ * would hold it, and whoever is behind it, for ever.
+ */
 void BPF_STRUCT_OPS(layered_enable, struct task_struct *p)
 {
 	struct layer *layer = layer_at(MIDDLE);
 
-	scx_set_vtime(p, layer ? layer->tasks_now : 0);
+	scx_set_vtime(p, (layer ? layer->tasks_now : 0) + slice_of(MIDDLE));
 }
 
 static void set_weight(struct cgroup *cgrp, u32 weight)

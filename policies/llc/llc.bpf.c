@@ -135,6 +135,10 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(llc_init_task, struct task_struct *p, struct scx_in
 		   : -12; /* ENOMEM */
 }
 
+/*
+ * A newborn comes a slice behind the others: a stream of those that start level with the clock
+ * would hold it, and whoever is behind it, for ever.
+ */
 void BPF_STRUCT_OPS(llc_enable, struct task_struct *p)
 {
 	struct task_place *place = bpf_task_storage_get(&tasks, p, NULL, 0);
@@ -144,7 +148,7 @@ void BPF_STRUCT_OPS(llc_enable, struct task_struct *p)
 		return;
 	place->group = queue_of(scx_bpf_task_cpu(p));
 	group = queue_at(place->group);
-	scx_set_vtime(p, group ? group->clock : 0);
+	scx_set_vtime(p, (group ? group->clock : 0) + slice_us * NSEC_PER_USEC);
 }
 
 /* Queues are there for all CPUs that may ever come; those of who is gone are helped out. */

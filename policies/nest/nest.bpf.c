@@ -146,9 +146,13 @@ void BPF_STRUCT_OPS(nest_stopping, struct task_struct *p, bool runnable)
 		warmth->used_at = bpf_ktime_get_ns();
 }
 
+/*
+ * A newborn comes a slice behind the others: a stream of those that start level with the clock
+ * would hold it, and whoever is behind it, for ever.
+ */
 void BPF_STRUCT_OPS(nest_enable, struct task_struct *p)
 {
-	scx_set_vtime(p, clock_now);
+	scx_set_vtime(p, clock_now + slice_us * NSEC_PER_USEC);
 }
 
 /* Queues belong to no CPU, so nothing needs doing; without these two a hotplug ends the policy. */
