@@ -43,7 +43,7 @@ std::vector<Judged> read_profiles(const fs::path& file) {
     Json profile = to_json(empty);
     profile.merge_patch(one.at("profile"));
     judged.query.profile = from_json<Profile>(profile);
-    judged.query.goal = judged.query.profile->header.context.goal.value_or("");
+    judged.query.goal = one.value("goal", judged.query.profile->header.context.goal.value_or(""));
   }
   return all;
 }

@@ -14,7 +14,8 @@ struct Judged {
 
 /// [{"query": "...", "accept": ["policy", ...]}, ...]
 std::vector<Judged> read_queries(const fs::path& file);
-/// [{"profile": {...}, "accept": [...]}, ...]; what a profile leaves out, it does not know.
+/// [{"profile": {...}, "goal": "...", "accept": [...]}, ...]; what a profile leaves out, it does
+/// not know.
 std::vector<Judged> read_profiles(const fs::path& file);
 
 struct Quality {

@@ -111,7 +111,7 @@ void Store::index_words(int64_t id, const Manifest& manifest) {
             "algorithm) VALUES (?, ?, ?, ?, ?, ?, ?)",
             id, manifest.name, manifest.summary, join(manifest.tags, " "),
             join(manifest.suits, ". "), manifest.description.value_or(""),
-            manifest.algorithm.value_or(""))
+            manifest.algorithm.value_or("") + " " + manifest.source.value_or(""))
       .run();
 }
 

@@ -72,7 +72,7 @@ double fit(const Traits& traits, const Query& query, std::vector<Reason>* reason
               [&] { return range_sentence(names[i], value, bounds); });
     }
   }
-  if (!query.goal.empty() && traits.goals) {
+  if (goal_bit(query.goal) && traits.goals) {
     const bool meant = traits.goals & goal_bit(query.goal);
     count(meant ? 1.0 : 0.1, 3,
           [&] { return fmt::format("it {} for {}", meant ? "is" : "is not", query.goal); });

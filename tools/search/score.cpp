@@ -21,7 +21,7 @@
 namespace schedcp {
 namespace {
 
-constexpr double meaning_share = 0.6;          // of what words are asked for; the rest is FTS5's
+constexpr double meaning_share = 0.7;          // of what words are asked for; the rest is FTS5's
 constexpr double words_share = 0.3;            // beside a profile
 constexpr double words_share_at_goal = 0.5;    // beside nothing but a goal
 constexpr double described_share = 0.15;       // of a profile put into words, beside its features
@@ -56,7 +56,8 @@ std::string text_for(const Manifest& manifest) {
                      ". " + join(manifest.tags, ", ") + ". ";
   for (const auto& goal : manifest.goals)
     text += goal == "mean_completion" ? "mean completion. " : goal + ". ";
-  return text + manifest.algorithm.value_or("") + " " + manifest.description.value_or("");
+  return text + manifest.algorithm.value_or("") + " " + manifest.source.value_or("") + " " +
+         manifest.description.value_or("");
 }
 
 constexpr float unsuited_share = 0.3F;
@@ -232,7 +233,9 @@ std::vector<Candidate> Search::find(const Query& query, size_t top, double floor
                       [](double sum, const auto& one) { return sum + one.second.weight; });
 
   std::vector<Embedder::Vector> asked;
-  const std::string profile_text = query.profile ? described(*query.profile) : "";
+  const std::string profile_text =
+      query.profile ? described(*query.profile) + (query.goal.empty() ? "" : ", " + query.goal)
+                    : "";
   if (parts.meaning && !catalogue_.policies.empty()) {
     std::vector<std::string> texts;
     if (asked_words) texts.push_back(text_of(query));
