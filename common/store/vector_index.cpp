@@ -19,8 +19,7 @@
 namespace schedcp {
 namespace {
 
-// More finds more and takes longer to build; these find 98 of 100 of a million
-// (bench/search.jsonl).
+// More finds more and takes longer to build; `make bench-scale` tells how much these find.
 constexpr size_t links = 12;
 constexpr size_t effort_of_building = 60;
 constexpr size_t effort_of_searching = 200;

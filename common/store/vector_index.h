@@ -12,7 +12,7 @@
 
 namespace schedcp {
 
-/// Vectors of length 1 by id. Finds most of the nearest, not always all: about 98 of 100.
+/// Vectors of length 1 by id. Finds most of the nearest, not always all.
 class VectorIndex {
  public:
   struct Neighbour {
