@@ -15,6 +15,7 @@ struct OptionState {
   std::string default_text;
   bool required = false;
   bool hidden = false;
+  bool for_models = true;
   Command::Target target;
 
   bool is_flag() const { return std::holds_alternative<bool*>(target); }

@@ -68,7 +68,7 @@ Json input_schema(const CommandState& command) {
   Json properties = Json::object(), needed = Json::array();
   for (const auto* list : {&command.options, &command.arguments})
     for (const auto& option : *list) {
-      if (option->hidden) continue;
+      if (option->hidden || !option->for_models) continue;
       properties[option->key()] = property_of(*option);
       if (option->required) needed.push_back(option->key());
     }

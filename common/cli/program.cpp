@@ -224,6 +224,10 @@ OptionDeclaration& OptionDeclaration::hidden() {
   state_->hidden = true;
   return *this;
 }
+OptionDeclaration& OptionDeclaration::not_for_models() {
+  state_->for_models = false;
+  return *this;
+}
 
 Command::Command(std::unique_ptr<CommandState> state) : state_(std::move(state)) {}
 Command::Command(Command&&) noexcept = default;

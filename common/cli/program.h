@@ -52,6 +52,8 @@ class OptionDeclaration {
   OptionDeclaration& default_text(std::string text);
   /// Left out of help, man page and MCP.
   OptionDeclaration& hidden();
+  /// Left out of MCP: it could send what a file or the environment holds to where a model wants it.
+  OptionDeclaration& not_for_models();
 
  private:
   friend class Command;

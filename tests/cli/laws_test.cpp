@@ -169,6 +169,18 @@ TEST_CASE("laws: --describe is JSON with all that a man page or an MCP host asks
   }
 }
 
+TEST_CASE("laws: no model names where something is sent, or the file of a key") {
+  for (const auto& tool : tools())
+    for (const auto& command : commands_of(tool)) {
+      CAPTURE(command["name"]);
+      for (const auto& [key, schema] : command["input_schema"]["properties"].items()) {
+        CHECK_MESSAGE(
+            schema["description"].get<std::string>().find("endpoint") == std::string::npos, key);
+        CHECK_MESSAGE(key.find("key-file") == std::string::npos, key);
+      }
+    }
+}
+
 TEST_CASE("laws: a short letter means the same in all programs") {
   std::map<std::string, std::string> meaning{{"-h", "--help"}, {"-V", "--version"}};
   for (const auto& tool : tools())

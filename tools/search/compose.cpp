@@ -105,7 +105,8 @@ std::vector<Candidate> configurations(const PolicyRow& row, const PolicyObject& 
   std::vector<Candidate> candidates;
   for (auto& knobs : all) {
     auto candidate = new_document<Candidate>();
-    candidate.policy = {row.manifest.name, row.manifest.version, row.path, row.manifest.summary};
+    candidate.policy = {row.manifest.name, row.manifest.version, path_of(row),
+                        row.manifest.summary};
     candidate.knobs = std::move(knobs);
     candidate.why = {canonical_name(candidate, choices)};
     if (object.ops().timeout_ms) candidate.timeout_ms = int64_t(object.ops().timeout_ms);

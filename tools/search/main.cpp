@@ -93,15 +93,18 @@ ExitCode show(Program& program, const std::string& name) {
   return ExitCode::done;
 }
 
+/// What is refused is remembered, so that nobody tries it again unawares.
+bool refused(Program& program, Store& store, const Added& added) {
+  if (!added.refused) return false;
+  store.remember(*experience_of(*added.refused), added.refused->header.id);
+  program.warn("refused: " + added.refused->reason);
+  return true;
+}
+
 ExitCode add(Program& program, const std::string& from) {
   Store store = open_repository(Store::Access::write);
   const Added added = add_policy(store, from);
-  if (added.refused) {
-    // Remembered, so that nobody tries it again unawares.
-    store.remember(*experience_of(*added.refused), added.refused->header.id);
-    program.warn("refused: " + added.refused->reason);
-    return ExitCode::no;
-  }
+  if (refused(program, store, added)) return ExitCode::no;
   const PolicyEntry entry = entry_of(store, *store.policy(added.row.manifest.name));
   program.emit(entry, [&] {
     return entry.name + " " + entry.version + (added.changed ? " added\n" : " was there already\n");
@@ -120,11 +123,7 @@ ExitCode compose(Program& program, const std::vector<std::string>& words, bool s
     if (found.size() != 1)
       throw usage_error("--save: " + std::to_string(found.size()) + " configurations fit",
                         "name every choice, as in compose-vtime-all-kernel-fixed-none");
-    const Added added = store_configuration(store, row, found[0]);
-    if (added.refused) {
-      program.warn("refused: " + *added.refused);
-      return ExitCode::no;
-    }
+    if (refused(program, store, store_configuration(store, row, found[0]))) return ExitCode::no;
   }
   if (program.format() == Format::text)
     program.write_out(view(found, choices_of(*object)));
@@ -233,13 +232,17 @@ int main(int argc, char** argv) {
   program
       .option("--embeddings", options.endpoint.url, "URL",
               "Take vectors from this OpenAI-compatible endpoint (.../v1).")
-      .default_text("the built-in vocabulary");
-  program.option("--embedding-model", options.endpoint.model, "NAME",
-                 "The model to ask that endpoint for.");
+      .default_text("the built-in vocabulary")
+      .not_for_models();
+  program
+      .option("--embedding-model", options.endpoint.model, "NAME",
+              "The model to ask that endpoint for.")
+      .not_for_models();
   program
       .option("--embedding-key-file", options.endpoint.key_file, "FILE",
               "Holds the endpoint's key.")
-      .default_text("$SCHEDCP_EMBEDDINGS_KEY");
+      .default_text("$SCHEDCP_EMBEDDINGS_KEY")
+      .not_for_models();
   program.argument("WORDS", options.words,
                    "Words to look for; '-' among them reads a profile on stdin as well.");
   program.reads<Profile>().writes<Candidate>();
