@@ -119,6 +119,7 @@ Json describe_command(const CommandState& command) {
                          {"openWorldHint", command.hints.open_world}};
   json["needs"] = command.hints.needs;
   json["timeout_s"] = command.hints.timeout_s;
+  json["for_models"] = command.hints.for_models;
   return json;
 }
 

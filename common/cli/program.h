@@ -36,6 +36,7 @@ struct ToolHints {
   bool open_world = false;   ///< returns text that others (processes, files) chose
   std::string needs = {};    ///< what it needs beyond an ordinary user, "" for nothing
   int timeout_s = 600;       ///< how long a call may reasonably last
+  bool for_models = true;    ///< offered by MCP; false for what writes a file of any name
 };
 
 /// Whether output is for a person or a program.

@@ -170,8 +170,9 @@ std::vector<McpTool> find_tools(const std::vector<fs::path>& directories, const 
       tool.description = ask(path);
       std::vector<Action> all{action_of("", tool.description)};
       for (const auto& sub : tool.description.value("subcommands", Json::array())) {
-        all.push_back(action_of(sub.at("name").get<std::string>(), sub));
-        tool.subcommands.push_back(all.back().subcommand);
+        Action action = action_of(sub.at("name").get<std::string>(), sub);
+        tool.subcommands.push_back(action.subcommand);
+        if (sub.value("for_models", true)) all.push_back(std::move(action));
       }
       for (auto& action : all)
         if (!read_only || hint(action, "readOnlyHint", false))

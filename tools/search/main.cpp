@@ -310,14 +310,15 @@ int main(int argc, char** argv) {
     command.writes<Integrity>().hints(hints);
   };
   wholes("export", "Write all that another machine can use to one file.",
-         {.idempotent = true, .timeout_s = 300});
-  wholes("import", "Merge what another machine exported.", {.idempotent = true, .timeout_s = 300});
+         {.idempotent = true, .timeout_s = 300, .for_models = false});
+  wholes("import", "Merge what another machine exported.",
+         {.idempotent = true, .timeout_s = 300, .for_models = false});
   wholes("backup", "Copy the repository, whoever writes meanwhile.",
-         {.idempotent = true, .timeout_s = 300});
+         {.idempotent = true, .timeout_s = 300, .for_models = false});
   wholes("restore", "Put back a backup in place of the repository.",
-         {.destructive = true, .idempotent = true, .timeout_s = 300});
+         {.destructive = true, .idempotent = true, .timeout_s = 300, .for_models = false});
   wholes("check", "Read the whole repository and say whether it is sound.",
-         {.read_only = true, .idempotent = true, .timeout_s = 300});
+         {.read_only = true, .idempotent = true, .timeout_s = 300, .for_models = false});
 
   return program.run(argc, argv, [&] { return find(program, options); });
 }
