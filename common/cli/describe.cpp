@@ -58,7 +58,10 @@ Json property_of(const OptionState& option) {
   Json one{{"type", option.type()}};
   if (!option.choices.empty()) one["enum"] = option.choices;
   Json schema = option.is_list() ? Json{{"type", "array"}, {"items", one}} : one;
-  schema["description"] = right_of(option);
+  // The schema itself says which values there are, and whether there may be several.
+  schema["description"] = option.sentence;
+  if (!option.default_text.empty())
+    schema["description"] = option.sentence + " Default: " + option.default_text + ".";
   return schema;
 }
 

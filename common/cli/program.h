@@ -36,7 +36,7 @@ struct ToolHints {
   bool open_world = false;   ///< returns text that others (processes, files) chose
   std::string needs = {};    ///< what it needs beyond an ordinary user, "" for nothing
   int timeout_s = 600;       ///< how long a call may reasonably last
-  bool for_models = true;    ///< offered by MCP; false for what writes a file of any name
+  bool for_models = true;    ///< offered by MCP; false for the owner's chores and decisions
 };
 
 /// Whether output is for a person or a program.
@@ -53,7 +53,7 @@ class OptionDeclaration {
   OptionDeclaration& default_text(std::string text);
   /// Left out of help, man page and MCP.
   OptionDeclaration& hidden();
-  /// Left out of MCP: it could send what a file or the environment holds to where a model wants it.
+  /// Left out of MCP: it would write a file, or send what one holds, where a model wants it.
   OptionDeclaration& not_for_models();
 
  private:

@@ -296,7 +296,7 @@ int main(int argc, char** argv) {
     });
     command.argument("POLICY", standing.policy, "Its name.").required();
     command.option("--reason", standing.reason, "TEXT", "Why, for whoever reads it later.");
-    command.writes<Standing>().hints({.timeout_s = 60});
+    command.writes<Standing>().hints({.timeout_s = 60, .for_models = false});
   };
   stands("promote", "promoted", "Prefer a policy from now on.");
   stands("retire", "retired", "No longer offer a policy.");

@@ -107,8 +107,10 @@ int main(int argc, char** argv) {
   program.option("--limit", limits, "STAGE.NAME=NUMBER",
                  "Change one limit, as sim.wait_ms=2000; after --limits.");
   std::string sarif;
-  program.option("--sarif", sarif, "FILE",
-                 "Also write all findings to this file, as SARIF 2.1.0 for code-review tools.");
+  program
+      .option("--sarif", sarif, "FILE",
+              "Also write all findings to this file, as SARIF 2.1.0 for code-review tools.")
+      .not_for_models();
   program.reads<Candidate>().writes<Verdict>();
   ToolHints hints;
   hints.read_only = true;

@@ -23,8 +23,9 @@ int main(int argc, char** argv) {
       .default_text("auto");
   program.option("--share", options.shares, "DIR",
                  "Let the command write to this directory of the host.");
-  program.option("--kernel-log", options.kernel_log, "FILE",
-                 "Write the guest kernel's messages here.");
+  program
+      .option("--kernel-log", options.kernel_log, "FILE", "Write the guest kernel's messages here.")
+      .not_for_models();
   program.flag("--root", options.root, "Run the command as the guest's root, not as the caller.");
   program.flag("--cold", options.cold, "Boot; neither use nor make a snapshot.");
   program.trailing_command(options.command, "What to run, with its arguments.");
