@@ -79,8 +79,9 @@ bench-search: deps configure  ## How good the search is: tests/data/search, with
 
 bench-scale: deps configure  ## How quick it is: 10,000 policies, a million vectors; 3 GiB, half an hour
 	@cmake --build $(BUILD) -j $(JOBS) --target search-scale
-	@nice -n 10 sh -c '$(BUILD)/bench/search-scale policies && $(BUILD)/bench/search-scale vectors' | \
-	  tee bench/search.jsonl
+	@nice -n 10 $(BUILD)/bench/search-scale policies > bench/search.jsonl
+	@nice -n 10 $(BUILD)/bench/search-scale vectors >> bench/search.jsonl
+	@cat bench/search.jsonl
 
 crash: build-tests  ## A hundred times: eight processes record at once, one of them is killed
 	@SCHEDCP_CRASH_ROUNDS=$(or $(N),100) $(BUILD)/tests/schedcp-cli-tests --test-case='repository:*' --success=false

@@ -42,8 +42,9 @@ say "3. Find policies for it."
 type_in 'schedcp-search --top 4 --format text < profile.json'
 # The four simplest are measured, also those that the search would not advise: more take longer.
 : > candidates.json
+schedcp-search --top 100 < profile.json > found.json
 for policy in fifo vtime sjf ljf; do
-  schedcp-search --top 100 < profile.json | grep "\"policy\":{\"name\":\"$policy\"" >> candidates.json ||
+  grep "\"policy\":{\"name\":\"$policy\"" found.json >> candidates.json ||
     type_in "schedcp-search --top 1 $policy >> candidates.json"
 done
 
