@@ -346,6 +346,12 @@ constexpr Rule kRules[] = {
      "unsigned number is a charge of centuries: the task waits until all others are gone.",
      "Take the time in running and the difference in stopping, or charge nothing when "
      "p->scx.slice is larger than the slice given."},
+    {"SCX073", "queues", "static", "error", "certain",
+     "queues are drained and never filled",
+     "A policy without an enqueue callback leaves every task to the kernel, which puts it on its "
+     "global queue, first come, first served. Queues of the policy's own that dispatch takes from "
+     "stay empty then, and whatever order they were to have is never had.",
+     "Insert into the queue from an enqueue callback, and name that in the ops table."},
 };
 // clang-format on
 

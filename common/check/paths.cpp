@@ -286,6 +286,19 @@ void Rules::conclude(bool complete) {
                       "runs",
                       id));
   }
+  // What is only moved from queue to queue comes from a queue that something is inserted into.
+  const auto fed = [](const Queues& queues) {
+    return queues.unknown || std::any_of(queues.known.begin(), queues.known.end(),
+                                         [](const auto& one) { return !(one.first & kBuiltIn); });
+  };
+  if (!object_.ops().callbacks.contains("enqueue") && !drained_.known.empty() && !fed(plain_) &&
+      !fed(ordered_)) {
+    const auto& [id, place] = *drained_.known.begin();
+    findings_.add_at(*place.function, place.insn, "SCX073", "error",
+                     fmt::format("{} stays empty: without an enqueue callback the kernel puts "
+                                 "every task on its own global queue",
+                                 queue_name(id)));
+  }
   for (const auto& [map, place] : pushed_)
     if (!unknown_map_ && !popped_.contains(map))
       findings_.add_at(

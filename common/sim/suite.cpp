@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "check/catalogue.h"
 #include "check/check.h"
@@ -39,6 +40,19 @@ constexpr Words kWords[] = {{"non-existent DSQ", "SCX005"},
                             {"cpuperf target", "SCX051"},
                             {"reenqueued", "SCX056"}};
 
+/// Whether function `index` of the object, or one that it calls, reads a member of a task.
+bool reads(const PolicyObject& object, size_t index, std::string_view member,
+           std::set<size_t>& seen) {
+  if (index >= object.functions().size() || !seen.insert(index).second) return false;
+  const auto& references = object.functions()[index].references;
+  return std::any_of(references.begin(), references.end(), [&](const auto& at) {
+    const Reference& reference = at.second;
+    return (reference.kind == Reference::Kind::field && reference.name == member) ||
+           (reference.kind == Reference::Kind::function &&
+            reads(object, size_t(reference.value), member, seen));
+  });
+}
+
 /// The suite for one policy.
 class Checker {
  public:
@@ -54,6 +68,7 @@ class Checker {
   bool run(const Scenario& plan);
   void note(const Scenario& plan, const Evidence& evidence);
   bool judge_shares(const Scenario& plan, const SimulatedRun& run, const Evidence& evidence);
+  bool weighs_charges() const;
   void conclude();
   bool only_asked_for(const Scenario& plan, const Violation& violation) const;
   void violated(const Scenario& plan, const Trial& trial);
@@ -239,6 +254,15 @@ void Checker::note(const Scenario& plan, const Evidence& evidence) {
   }
 }
 
+/// Whether it looks at the weight of a task that stops, as who charges by weight does.
+bool Checker::weighs_charges() const {
+  std::set<size_t> seen;
+  const auto& callbacks = subject_.object->ops().callbacks;
+  const auto stopping = callbacks.find("stopping");
+  return stopping != callbacks.end() &&
+         reads(*subject_.object, stopping->second, "task_struct.scx.weight", seen);
+}
+
 bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
                            const Evidence& evidence) {
   // Who gives tasks vtimes means them to go on; what else orders tasks may well be constant.
@@ -251,7 +275,8 @@ bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
         evidence.ordered_at);
     return false;
   }
-  // Only who charges dsq_vtime for time used, and orders by it, means to give shares.
+  // Only who charges for time used, and orders by it, means to give shares. Who keeps its clocks
+  // elsewhere than in dsq_vtime shows that by the weight.
   size_t samples = 0, moved = 0;
   std::map<uint32_t, double> rates;
   for (const auto& [weight, charges] : evidence.charges) {
@@ -261,7 +286,9 @@ bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
     samples += sorted.size();
     moved += size_t(std::count_if(sorted.begin(), sorted.end(), [](double r) { return r != 0; }));
   }
-  if (!evidence.ordered || samples < kManyTimes || moved * 4 < samples) return true;
+  const bool charges = evidence.ordered && samples >= kManyTimes && moved * 4 >= samples;
+  const bool elsewhere = !charges && evidence.ordered > 10 * kManyTimes && weighs_charges();
+  if (!charges && !elsewhere) return true;
   // There are as many of the ones as of the others.
   double keen_ms = 0, light_ms = 0;
   for (const auto& task : run.tasks) {
@@ -272,7 +299,9 @@ bool Checker::judge_shares(const Scenario& plan, const SimulatedRun& run,
   const double due = double(heavy) / light, got = keen_ms / std::max(light_ms, 1.0);
   if (std::abs(std::log(got / due)) < std::log(kSharesOff)) return true;
   // Where many inserts are later than what the task has had, a clamp levels the weights.
-  const char* rule = evidence.moved_on * 4 > evidence.ordered ? "SCX033" : "sim";
+  const char* rule = elsewhere                                  ? "SCX034"
+                     : evidence.moved_on * 4 > evidence.ordered ? "SCX033"
+                                                                : "sim";
   if (const auto cause = evidence.cause_of_charges()) {
     rule = cause->rule;
   } else if (rates.contains(light) && rates.contains(heavy) && rates[heavy] > 0) {

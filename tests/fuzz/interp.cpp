@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return two;
   }();
   static const auto topology = sim::topology_of(machine);
-  static const auto workload = sim::prepare(sim::checking_mix(2), 2);
+  static const auto workload = sim::prepare(sim::checking_mix(2, 260), 2);
   try {
     const PolicyObject object(std::string(reinterpret_cast<const char*>(data), size), "fuzzed");
     sim::Setup setup;
