@@ -352,6 +352,13 @@ constexpr Rule kRules[] = {
      "global queue, first come, first served. Queues of the policy's own that dispatch takes from "
      "stay empty then, and whatever order they were to have is never had.",
      "Insert into the queue from an enqueue callback, and name that in the ops table."},
+    {"SCX074", "order", "sim", "", "",
+     "a promise of the manifest is not kept",
+     "The manifest beside a policy may promise what it does better than the default scheduler, and "
+     "the simulator did not find that: it harms nobody, but does not do what it is there for. Said "
+     "of the policy with its default knobs.",
+     "Look with schedcp-sim at that workload, --tasks and --trace; mend the policy, or promise "
+     "less."},
 };
 // clang-format on
 

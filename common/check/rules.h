@@ -5,7 +5,7 @@
 //   SCX067 licence                                SCX068 dangerous helper
 //   SCX069 memory of maps                         SCX070 the ops table
 //   SCX071 no record of the exit                  SCX072 charges below zero
-//   SCX073 queues drained, never filled
+//   SCX073 queues drained, never filled           SCX074 a promise that is not kept
 #pragma once
 
 #include <string>

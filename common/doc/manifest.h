@@ -45,6 +45,23 @@ struct Setting {
   }
 };
 
+/// What a policy is to be good for, put so that the simulator can tell whether it is.
+struct Promise {
+  std::string workload;
+  std::string metric;
+  double at_most = 1;
+  static constexpr auto fields() {
+    return std::tuple{
+        required("workload", &Promise::workload, "A workload that schedcp-sim knows by name."),
+        required("metric", &Promise::metric,
+                 "What gets less: time to the last task's end, mean time to a task's end, or the "
+                 "99th percentile from wake-up to running.",
+                 "makespan|mean_completion|wakeup_p99"),
+        required("at_most", &Promise::at_most,
+                 "Over the default scheduler's, both simulated on 2 CPUs with default knobs.")};
+  }
+};
+
 struct Manifest {
   std::string name;
   std::string version;
@@ -63,6 +80,7 @@ struct Manifest {
   Range cpus;
   std::vector<std::string> limitations;
   std::map<std::string, std::string> allow;
+  std::vector<Promise> promises;
   static constexpr auto fields() {
     return std::tuple{
         required("name", &Manifest::name, "The policy's name: its folder and its files have it."),
@@ -79,10 +97,13 @@ struct Manifest {
         optional("goals", &Manifest::goals, "What it can improve."),
         optional("settings", &Manifest::settings, "Knob values for workloads of a kind."),
         optional("minimum_kernel", &Manifest::minimum_kernel, "The oldest kernel it runs on."),
-         optional("cpus", &Manifest::cpus, "On how many CPUs it makes sense."),
+        optional("cpus", &Manifest::cpus, "On how many CPUs it makes sense."),
         optional("limitations", &Manifest::limitations, "What it does not do."),
         optional("allow", &Manifest::allow,
-                 "Rules whose findings are let pass, if no errors, each with the reason.")};
+                 "Rules whose findings are let pass, if no errors, each with the reason."),
+        optional("promises", &Manifest::promises,
+                 "What it does better than the default scheduler; schedcp-verify holds it to "
+                 "that.")};
   }
 };
 

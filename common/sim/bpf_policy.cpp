@@ -404,9 +404,10 @@ std::vector<uint64_t> BpfPolicy::variables() const {
   std::vector<uint64_t> words;
   for (const char* section : {".bss", ".data"}) {
     const auto bytes = machine_->data(section);
-    words.resize(words.size() + std::min(bytes.size() / 8, kMost));
-    const size_t size = std::min(bytes.size() / 8, kMost) * 8;
-    std::memcpy(words.data() + words.size() - size / 8, bytes.data(), size);
+    const size_t count = std::min(bytes.size() / 8, kMost);
+    if (count == 0) continue;
+    words.resize(words.size() + count);
+    std::memcpy(words.data() + words.size() - count, bytes.data(), count * 8);
   }
   return words;
 }

@@ -66,7 +66,7 @@ std::string off_share(const Json& endured, const std::vector<GuestResult>& origi
 
 }  // namespace
 
-Early judge_early(const Mutant& mutant) {
+Early judge_early(const Mutant& mutant, const std::vector<sim::Promised>& promises) {
   Early early;
   const PolicyObject object(mutant.object, mutant.policy + ".bpf.o");
   const CheckResult checked = check_policy(object);
@@ -79,6 +79,14 @@ Early judge_early(const Mutant& mutant) {
     limits.shrinking = 0;  // whether it fails is asked, not how it came about
     const CheckedSim simulated = check_in_simulator(object, {}, {}, limits);
     early.sim = simulated.outcome();
+    if (early.sim == "passed")
+      for (const auto& promised : promises) {
+        const auto ratio =
+            sim::ratio_of({&object, {}, {}, 0}, KernelFacts(limits.kernel), promised);
+        if (ratio && *ratio <= promised.promise.at_most) continue;
+        early.sim = "failed";
+        early.rules.push_back("sim SCX074");
+      }
     for (const auto& finding : simulated.findings)
       if (finding.severity == "error") early.rules.push_back("sim " + finding.rule);
   } catch (const Error&) {

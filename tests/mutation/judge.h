@@ -21,7 +21,8 @@ struct Early {
   std::vector<std::string> warnings;
   bool killed() const { return static_stage == "failed" || sim == "failed"; }
 };
-Early judge_early(const Mutant& mutant);
+/// `promises`: of the policy's manifest.
+Early judge_early(const Mutant& mutant, const std::vector<sim::Promised>& promises);
 
 /// A program's way through a guest, as it is kept: one line of JSON. `kernel` and `stress` as the
 /// stages of schedcp-verify; `endured` what policy-check said of the long run.

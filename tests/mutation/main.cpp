@@ -31,8 +31,12 @@ std::vector<Fate> judge_all(const Mutants& mutants, int64_t jobs) {
   std::vector<std::thread> threads;
   for (int64_t i = 0; i < jobs; ++i)
     threads.emplace_back([&] {
-      for (size_t at; (at = next++) < fates.size();)
-        fates[at].early = judge_early(*fates[at].mutant);
+      for (size_t at; (at = next++) < fates.size();) {
+        const auto promises = mutants.promises.find(fates[at].mutant->policy);
+        fates[at].early = judge_early(*fates[at].mutant, promises == mutants.promises.end()
+                                                             ? std::vector<sim::Promised>()
+                                                             : promises->second);
+      }
     });
   for (auto& thread : threads) thread.join();
   return fates;

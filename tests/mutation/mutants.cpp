@@ -10,6 +10,7 @@
 #include "auth/digest.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "doc/manifest.h"
 #include "operators.h"
 
 namespace schedcp::mutation {
@@ -67,6 +68,11 @@ class Maker {
   Mutants make() {
     compile_all();
     Mutants result;
+    for (const auto& name : kLibrary) {
+      const fs::path file = root_ / "policies" / name / (std::string(name) + ".json");
+      result.promises[name] = sim::load_promises(
+          parse_manifest(read_file(file), file.string(), feature_names()).promises);
+    }
     std::set<std::string> seen;
     for (auto& [mutant, headers] : plans_) {
       if (!mutant.mutation) {

@@ -2,12 +2,14 @@
 // Mutants: made, compiled, and those left out that are no change at all.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
 #include "obj/object.h"
+#include "sim/promises.h"
 #include "source.h"
 
 namespace schedcp::mutation {
@@ -23,6 +25,7 @@ struct Mutant {
 
 struct Mutants {
   std::vector<Mutant> originals;
+  std::map<std::string, std::vector<sim::Promised>> promises;  ///< of manifests, by policy
   std::vector<Mutant> mutants;
   int made = 0;  ///< places where an operator fits
   int not_compiling = 0;

@@ -1,19 +1,49 @@
 // SPDX-License-Identifier: MIT
 #include "sim_stage.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "check/catalogue.h"
 #include "sim/suite.h"
 #include "verify.h"
 
 namespace schedcp {
+namespace {
+
+/// Simulates what the manifest promises; the stage fails by each promise that is not kept.
+void hold_to(const std::vector<sim::Promised>& promises, const PolicyObject& object,
+             const KernelFacts& facts, Stage& stage) {
+  for (const auto& promised : promises) {
+    const Promise& promise = promised.promise;
+    const auto ratio = sim::ratio_of({&object, {}, {}, 0}, facts, promised);
+    stage.evidence["promises"].push_back({{"workload", promise.workload},
+                                          {"metric", promise.metric},
+                                          {"at_most", promise.at_most},
+                                          {"ratio", ratio ? Json(*ratio) : Json()}});
+    if (ratio && *ratio <= promise.at_most) continue;
+    stage.outcome = "failed";
+    Finding& finding = stage.findings.emplace_back();
+    finding.rule = "SCX074";
+    finding.severity = "error";
+    finding.message = fmt::format(
+        "the manifest promises a {} of at most {:.2f} times the default scheduler's for workload "
+        "{}, and it is {}",
+        promise.metric, promise.at_most, promise.workload,
+        ratio ? fmt::format("{:.2f} times", *ratio) : "none at all");
+    finding.mend = find_rule("SCX074")->mend;
+  }
+}
+
+}  // namespace
 
 Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
-                const SimStageLimits& limits) {
+                const SimStageLimits& limits, const std::vector<sim::Promised>& promises) {
   Stage stage;
   stage.name = "sim";
   const uint64_t start = monotonic_ns();
@@ -23,7 +53,6 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
   most.idle_wait_ms = limits.wait_beside_idle_cpu_ms;
   most.max_instructions = uint64_t(limits.instructions);
   CheckedSim checked = check_in_simulator(object, candidate.knobs, candidate.hints, most);
-  stage.wall_ns = int64_t(monotonic_ns() - start);
   stage.outcome = checked.outcome();
   stage.findings = std::move(checked.findings);
   int64_t decisions = 0;
@@ -36,6 +65,10 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
                     {"decisions", decisions},       {"longest_wait_ms", longest_ms},
                     {"complete", checked.complete}, {"limits", to_json_value(limits)}};
   if (checked.failing) stage.evidence["replay"] = sim::to_documents(*checked.failing);
+  if (stage.outcome == "passed" && candidate.knobs.empty() && candidate.hints.empty()) {
+    hold_to(promises, object, KernelFacts(most.kernel), stage);
+  }
+  stage.wall_ns = int64_t(monotonic_ns() - start);
   if (stage.outcome == "failed") stage.reason = sentence_of(stage.findings);
   if (stage.outcome == "unknown")
     stage.reason = "not modelled: " + printable(join(checked.unmodelled, ", "), 200);

@@ -14,23 +14,28 @@ namespace {
 bool is_source(const fs::path& path) { return path.string().ends_with(".bpf.c"); }
 bool is_object(const fs::path& path) { return path.extension() == ".o"; }
 
-/// The rules that NAME.json beside the policy allows.
-std::map<std::string, std::string> allowed_beside(const fs::path& path) {
-  const std::string name = path.filename().string();
-  const fs::path file = path.parent_path() / (name.substr(0, name.find('.')) + ".json");
+/// What NAME.json beside the policy says to us: which rules it allows, and what it promises.
+void read_manifest_beside(PolicySource& source) {
+  const std::string name = source.path.filename().string();
+  const fs::path file = source.path.parent_path() / (name.substr(0, name.find('.')) + ".json");
   const std::string text = try_read_file(file).value_or("");
   // What lies there may be anything, this program's own verdict for instance.
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("allow")) return {};
+  if (!json.is_object() || !(json.contains("allow") || json.contains("promises"))) return;
   const std::string what = "'" + printable(file.string()) + "'";
-  auto allow = parse_manifest(text, what, feature_names()).allow;
-  for (const auto& [rule, reason] : allow) {
+  const Manifest manifest = parse_manifest(text, what, feature_names());
+  for (const auto& [rule, reason] : manifest.allow) {
     if (!find_rule(rule))
       throw usage_error(what + ": /allow/" + printable(rule, 40) + ": there is no such rule",
                         "'schedcp-verify rules' lists them");
     if (reason.empty()) throw usage_error(what + ": /allow/" + rule + ": needs a reason");
   }
-  return allow;
+  source.allow = manifest.allow;
+  try {
+    source.promises = sim::load_promises(manifest.promises);
+  } catch (const Error& error) {
+    throw usage_error(what + ": /promises: " + error.what(), error.hint);
+  }
 }
 
 /// `place`: of the policy's name, in the document that it comes from.
@@ -58,7 +63,7 @@ PolicySource find(Candidate candidate, const std::string& place) {
   } else {
     read_file(source.path, kMaxSource);
   }
-  source.allow = allowed_beside(source.path);
+  read_manifest_beside(source);
   source.candidate = std::move(candidate);
   return source;
 }

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "doc/policy.h"
+#include "sim/promises.h"
 
 namespace schedcp {
 
@@ -21,6 +22,7 @@ struct PolicySource {
   bool compiled = false;                     ///< it is a .bpf.o
   std::string object;                        ///< its bytes then
   std::map<std::string, std::string> allow;  ///< rules and reasons of the NAME.json beside it
+  std::vector<sim::Promised> promises;       ///< what that promises
 };
 
 /// A file or a library policy named on the command line, as a candidate without knobs or hints.

@@ -179,8 +179,9 @@ Verdict verify(const PolicySource& source, const VerifyOptions& options, StageGu
   }
   if (wanted("sim")) {
     options.waiting("simulating " + source.candidate.policy.name);
-    Stage stage = confined_stage(
-        "sim", [&] { return sim_stage(*object, source.candidate, options.limits.sim); });
+    Stage stage = confined_stage("sim", [&] {
+      return sim_stage(*object, source.candidate, options.limits.sim, source.promises);
+    });
     name_suspects(stage, verdict.stages);
     verdict.stages.push_back(std::move(stage));
     name_real_files(verdict.stages.back().findings, source.path.parent_path());
