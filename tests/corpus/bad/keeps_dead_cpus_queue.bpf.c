@@ -10,8 +10,7 @@ s32 BPF_STRUCT_OPS(corpus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 w
 	return start_if_idle(p, prev_cpu, wake_flags, SCX_SLICE_DFL);
 }
 
-/* A task whose affinity changes comes here anew, so it is always on the queue of a CPU it may use.
- */
+/* A task whose affinity changes comes here anew: it always waits for a CPU that it may use. */
 void BPF_STRUCT_OPS(corpus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	scx_insert(p, scx_bpf_task_cpu(p), SCX_SLICE_DFL, enq_flags);
