@@ -45,11 +45,13 @@ CheckedSim check_in_simulator(const PolicyObject& object, const std::vector<Knob
 namespace sim {
 /// Its workloads, for so many CPUs: everything at once, after which nothing may be left over; more
 /// hogs than CPUs, long enough for a watchdog; a quiet beginning, and a task that comes late to a
-/// hog; hogs of different weights.
+/// hog; hogs of different weights, that come together, and to a policy whose clocks have moved on.
 WorkloadModel checking_mix(int cpus, double ms);
 WorkloadModel checking_hogs(int cpus, double ms);
 WorkloadModel checking_late(double ms);
 WorkloadModel checking_shares(int cpus);
+WorkloadModel checking_aged(int cpus);
+constexpr const char* kAged = "aged";
 constexpr int kKeenNice = -5, kLightNice = 5;
 }  // namespace sim
 
