@@ -41,8 +41,9 @@ TaskModel tasks(const char* name, int64_t count, std::vector<Phase> program) {
   return model;
 }
 
-/// Shares so many times more or less than is due, compared with others', are wrong.
-constexpr WaitLimits kFair{.share_factor = 2};
+/// Shares so many times more or less than is due, compared with others, are wrong; of a policy that
+/// may draw lots, clearly so.
+constexpr WaitLimits kFair{.share_factor = 2}, kRoughlyFair{.share_factor = 3};
 
 TaskModel hog(const char* name, int64_t count, int64_t nice) {
   TaskModel model = tasks(name, count, {phase("run", about(20000)), forever()});
@@ -155,7 +156,7 @@ WorkloadModel checking_aged(int cpus) {
   constexpr double kAge = 1e6, kBegin = 1.1e6, kEnd = 3.9e6;
   auto model = WorkloadModel();
   model.name = kAged;
-  model.limits = kFair;
+  model.limits = kRoughlyFair;
   model.duration_ms = kEnd / 1000;
   const int some = (cpus + 1) / 2;
   model.tasks = {kthreads(60000), tasks("old", 2 * cpus, {phase("run", exactly(kAge / 2))})};
