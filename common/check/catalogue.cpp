@@ -88,7 +88,8 @@ constexpr Rule kRules[] = {
      "Leave the flag unset, or use the CPU of scx_bpf_task_cpu()."},
     {"SCX015", "placement", "sim", "", "",
      "a task waits in the queue of CPUs that it may no longer use",
-     "Its mask changed while it was queued; no CPU that drains the queue may run it.",
+     "Its mask changed while it was queued, or the CPU went offline: no CPU that drains the queue "
+     "may run it.",
      "Move it in set_cpumask or dequeue, or let other CPUs look into the queue."},
     {"SCX016", "queues", "sim", "", "",
      "local queues stay full, so dispatch never runs",

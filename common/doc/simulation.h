@@ -50,7 +50,8 @@ struct Phase {
             "run|sleep|period|post|wait|lock|unlock|barrier|fork|join|yield|rename|renice|"
             "affine|stay|roam|again|exit"),
         optional("us", &Phase::us, "run, sleep, period: microseconds, at speed 1."),
-        optional("name", &Phase::name, "The channel, lock, barrier, template or command name."),
+        optional("name", &Phase::name,
+                 "The channel, lock, barrier, template or command name. yield: to whom."),
         optional("times", &Phase::times,
                  "post, fork: how many. barrier: how many meet. again: how often, 0 for ever."),
         optional("to", &Phase::to, "again: the number of the phase, from 0."),
@@ -68,6 +69,7 @@ struct TaskModel {
   bool started = true;
   bool background = false;
   bool kthread = false;
+  bool realtime = false;
   bool thread = false;
   bool present = false;
   int64_t nice = 0;
@@ -87,6 +89,7 @@ struct TaskModel {
         optional("background", &TaskModel::background,
                  "The run does not wait for it to end, and no figure counts it."),
         optional("kthread", &TaskModel::kthread, "A kernel thread."),
+        optional("realtime", &TaskModel::realtime, "Of a real-time class, above the policy's."),
         optional("thread", &TaskModel::thread, "A thread of the task that forks it."),
         optional("present", &TaskModel::present, "There, and runnable, when the policy is loaded."),
         optional("nice", &TaskModel::nice, "Nice value, -20 to 19."),
@@ -114,8 +117,10 @@ struct Disturbance {
             "do", &Disturbance::what,
             "affine: other CPUs. pin: one CPU. renice. kill. realtime: to SCHED_FIFO for a "
             "moment, then back. hog: a CPU is taken by a real-time task for a moment. move: to "
-            "another cgroup. ungroup: a cgroup is removed, its tasks first moved to the root.",
-            "affine|pin|renice|kill|realtime|hog|move|ungroup"),
+            "another cgroup. ungroup: a cgroup is removed, its tasks first moved to the root. "
+            "unplug: a CPU goes offline, and comes back the next time. weigh: a cgroup gets "
+            "another weight and quota.",
+            "affine|pin|renice|kill|realtime|hog|move|ungroup|unplug|weigh"),
         optional("tasks", &Disturbance::tasks, "Command name of those it is done to."),
         required("every_us", &Disturbance::every_us, "Time between two."),
         optional("times", &Disturbance::times, "How often, 0 to the end.")};

@@ -148,11 +148,16 @@ struct Kfuncs {
     return kernel().topology().smt ? self.idle_cores_ : self.idle_cpus_;
   }
   uint64_t all_cpus() { return self.all_cpus_; }
+  uint64_t online_cpus() {
+    self.fill_mask(self.online_cpus_, kernel().online());
+    return self.online_cpus_;
+  }
   uint64_t nothing() { return 0; }
   uint64_t kick() { return ext().kick_cpu(number(0), a[1]), 0; }
 
   uint64_t reenqueue() { return ext().reenqueue_local(); }
-  uint64_t reenqueue_later() { return ext().reenqueue_local_later(), 0; }
+  uint64_t reenqueue_later() { return ext().dsq_reenq(kDsqLocal, 0), 0; }
+  uint64_t reenqueue_queue() { return ext().dsq_reenq(a[0], a[1]), 0; }
 
   uint64_t cpuperf_cap() { return ext().valid_cpu(number(0)) ? 1024 : 0; }
   uint64_t cpuperf_cur() {
@@ -258,11 +263,12 @@ void BpfPolicy::provide() {
   KFUNC("scx_bpf_get_idle_smtmask", idle_cores);
   KFUNC("scx_bpf_put_idle_cpumask", nothing);
   KFUNC("scx_bpf_get_possible_cpumask", all_cpus);
-  KFUNC("scx_bpf_get_online_cpumask", all_cpus);
+  KFUNC("scx_bpf_get_online_cpumask", online_cpus);
   KFUNC("scx_bpf_put_cpumask", nothing);
   KFUNC("scx_bpf_kick_cpu", kick);
   KFUNC("scx_bpf_reenqueue_local", reenqueue);
   KFUNC("scx_bpf_reenqueue_local___v2", reenqueue_later);
+  KFUNC("scx_bpf_dsq_reenq", reenqueue_queue);
   KFUNC("scx_bpf_cpuperf_cap", cpuperf_cap);
   KFUNC("scx_bpf_cpuperf_cur", cpuperf_cur);
   KFUNC("scx_bpf_cpuperf_set", cpuperf_set);

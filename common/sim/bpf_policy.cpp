@@ -79,6 +79,9 @@ BpfPolicy::BpfPolicy(const PolicyObject& object, const std::vector<KnobValue>& k
   node_id_ = group_node_->fill("id");
   group_args_ = std::make_unique<Shape>(layout, "scx_cgroup_init_args");
   group_weight_ = group_args_->fill("weight");
+  group_period_ = group_args_->fill("bw_period_us");
+  group_quota_ = group_args_->fill("bw_quota_us");
+  group_burst_ = group_args_->fill("bw_burst_us");
   exit_args_ = std::make_unique<Shape>(layout, "scx_exit_task_args");
   exit_cancelled_ = exit_args_->fill("cancelled");
   exit_info_ = std::make_unique<Shape>(layout, "scx_exit_info");
@@ -113,6 +116,7 @@ void BpfPolicy::attach(Ext& ext) {
   idle_task_.allowed_count = ext.kernel().nr_cpus();
   machine_->tell_boundaries(ext.kernel().setup().interleave);
   all_cpus_ = machine_->new_cpumask();
+  online_cpus_ = machine_->new_cpumask();
   idle_cpus_ = machine_->new_cpumask();
   idle_cores_ = machine_->new_cpumask();
   fill_mask(all_cpus_, ext.kernel().topology().all);
@@ -302,7 +306,9 @@ void BpfPolicy::runnable(Task& task, uint64_t flags) { run(Op::runnable, task, f
 void BpfPolicy::running(Task& task) { run(Op::running, task); }
 void BpfPolicy::stopping(Task& task, bool runnable) { run(Op::stopping, task, runnable); }
 void BpfPolicy::quiescent(Task& task, uint64_t flags) { run(Op::quiescent, task, flags); }
-bool BpfPolicy::yield(Task& task) { return run(Op::yield, task) & 0xff; }
+bool BpfPolicy::yield(Task& task, Task* to) {
+  return run(Op::yield, {show(task), show(to)}) & 0xff;
+}
 void BpfPolicy::set_weight(Task& task, uint32_t weight) { run(Op::set_weight, task, weight); }
 void BpfPolicy::set_cpumask(Task& task) {
   const Address at = show(task);
@@ -325,8 +331,13 @@ Address BpfPolicy::show(Group& group) {
 }
 
 int BpfPolicy::cgroup_init(Group& group) {
-  if (group_address_)
-    put(machine_->memory().own(group_address_, group_args_->size()), group_weight_, group.weight);
+  if (group_address_) {
+    std::byte* bytes = machine_->memory().own(group_address_, group_args_->size());
+    put(bytes, group_weight_, group.weight);
+    put(bytes, group_period_, group.period_us);
+    put(bytes, group_quota_, group.quota_us);
+    put(bytes, group_burst_, group.burst_us);
+  }
   return int(run(Op::cgroup_init, {show(group), group_address_}));
 }
 
@@ -341,6 +352,14 @@ int BpfPolicy::cgroup_prep_move(Task& task, Group& from, Group& to) {
 
 void BpfPolicy::cgroup_move(Task& task, Group& from, Group& to) {
   run(Op::cgroup_move, {show(task), show(from), show(to)});
+}
+
+void BpfPolicy::cgroup_set_weight(Group& group) {
+  run(Op::cgroup_set_weight, {show(group), group.weight});
+}
+
+void BpfPolicy::cgroup_set_bandwidth(Group& group) {
+  run(Op::cgroup_set_bandwidth, {show(group), group.period_us, group.quota_us, group.burst_us});
 }
 
 Address BpfPolicy::cgroup_from_id(uint64_t id) {

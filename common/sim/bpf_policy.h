@@ -36,7 +36,7 @@ class BpfPolicy : public Policy, private Services {
   void running(Task& task) override;
   void stopping(Task& task, bool runnable) override;
   void quiescent(Task& task, uint64_t flags) override;
-  bool yield(Task& task) override;
+  bool yield(Task& task, Task* to) override;
   void set_weight(Task& task, uint32_t weight) override;
   void set_cpumask(Task& task) override;
   void update_idle(int cpu, bool idle) override;
@@ -44,6 +44,10 @@ class BpfPolicy : public Policy, private Services {
   void cgroup_exit(Group& group) override;
   int cgroup_prep_move(Task& task, Group& from, Group& to) override;
   void cgroup_move(Task& task, Group& from, Group& to) override;
+  void cgroup_set_weight(Group& group) override;
+  void cgroup_set_bandwidth(Group& group) override;
+  void cpu_online(int cpu) override { run(Op::cpu_online, {uint64_t(cpu)}); }
+  void cpu_offline(int cpu) override { run(Op::cpu_offline, {uint64_t(cpu)}); }
   void cpu_acquire(int cpu) override;
   void cpu_release(int cpu, Task& to) override;
   void timer(uint64_t which) override;
@@ -106,14 +110,14 @@ class BpfPolicy : public Policy, private Services {
   std::unique_ptr<Shape> init_args_, exit_args_, exit_info_, group_, group_node_, group_args_,
       release_args_;
   std::optional<Place> init_fork_, init_group_, exit_cancelled_, group_kn_, node_id_, group_weight_,
-      release_task_;
+      group_period_, group_quota_, group_burst_, release_task_;
   Address init_address_ = 0, exit_address_ = 0, group_address_ = 0, release_address_ = 0;
   int index_[kOps];
   std::vector<std::unique_ptr<View>> views_;  // by Task::index
   std::vector<Task*> by_slot_;                // of regions
   std::vector<Task*> shown_;
   Task idle_task_;
-  Address idle_cpus_ = 0, idle_cores_ = 0, all_cpus_ = 0;
+  Address idle_cpus_ = 0, idle_cores_ = 0, all_cpus_ = 0, online_cpus_ = 0;
   std::map<uint64_t, std::unique_ptr<DsqIterator>> iterators_;
   std::map<int, uint64_t> cpuperf_;
   uint64_t next_iterator_ = 1, calls_ = 0;

@@ -9,18 +9,22 @@ namespace schedcp::sim {
 
 /// As the kernel does it: off the queue, changed, back on, in no time.
 template <class Apply>
-void Kernel::change(Task& task, Apply&& apply) {
+void Kernel::change(Task& task, Apply&& apply, const Move& move) {
   Cpu& it = cpu(task.cpu);
   settle(it);
   const bool queued = task.on_rq && !task.rt, running = queued && runs(task);
-  if (queued) class_.dequeue(it, task, {.change = true});
+  if (queued) class_.dequeue(it, task, move);
   apply();
-  if (queued) class_.enqueue(it, task, {.change = true});
+  if (queued) class_.enqueue(it, task, move);
   if (running) class_.set_next(it, task);
 }
 
+void Kernel::requeue(Task& task) {
+  change(task, [] {}, {.change = true, .cycle = true});
+}
+
 void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
-  if (cpus.empty() || task.migration_disabled) return;
+  if (!cpus.intersects(online_) || task.migration_disabled) return;
   if (telling()) tell(&task, "may run on CPUs {} only", text_of(cpus));
   change(task, [&] {
     task.allowed = cpus;
@@ -35,7 +39,7 @@ void Kernel::set_affinity(Task& task, const CpuSet& cpus) {
     task.must_move = true;
     reschedule(cpu(task.cpu));
   } else {
-    migrate_queued(task, cpus.next_round(task.cpu));
+    migrate_queued(task, (cpus & online_).next_round(task.cpu));
   }
 }
 
@@ -57,6 +61,25 @@ void Kernel::move_to(Task& task, Group& group) {
     task.group = &group;
     class_.moved(task, from, group);
   });
+}
+
+/// Of the CPUs, by weight and by bandwidth, as its files in cgroupfs allow.
+void Kernel::set_share(Group& group, Random& random) {
+  constexpr uint32_t kWeights[] = {1, 10, 50, 100, 200, 1000, 10000};
+  const uint32_t weight = kWeights[random.below(std::size(kWeights))];
+  const bool bounded = random.below(2);
+  const uint64_t quota_us = bounded ? 1000 * (5 + random.below(200)) : Group::kNoQuota;
+  if (weight != group.weight) {
+    tell(nullptr, "cgroup {} gets weight {}", group.name, weight);
+    group.weight = weight;
+    class_.group_weight(group);
+  }
+  if (quota_us != group.quota_us) {
+    tell(nullptr, "cgroup {} gets a quota of {}", group.name,
+         bounded ? fmt::format("{} us in {}", quota_us, group.period_us) : "max");
+    group.quota_us = quota_us;
+    class_.group_bandwidth(group);
+  }
 }
 
 void Kernel::remove_group() {
@@ -87,6 +110,7 @@ void Kernel::kill(Task& task) {
 }
 
 void Kernel::to_realtime(Task& task) {
+  if (!online_.has(task.cpu)) return;
   Cpu& it = cpu(task.cpu);
   settle(it);
   tell(&task, "becomes a real-time task");
@@ -121,7 +145,7 @@ void Kernel::start_hog(Random& random) {
     hog_model_ = std::make_unique<TaskModel>();
     hog_model_->name = "rt-hog";
     hog_model_->background = true;
-    hog_model_->kthread = true;
+    hog_model_->kthread = hog_model_->realtime = true;
     hog_ = std::make_unique<Program>();
     hog_->model = hog_model_.get();
     hog_->number = setup_.workload->programs.size();
@@ -130,7 +154,7 @@ void Kernel::start_hog(Random& random) {
     hog_->cpus = topology().all;
   }
   Task& task = create(*hog_, 0, nullptr);
-  task.cpu = int(random.below(uint64_t(nr_cpus())));
+  task.cpu = online_.next_round(int(random.below(uint64_t(nr_cpus()))) - 1);
   task.allowed = CpuSet::only(task.cpu);
   task.allowed_count = 1;
   // Higher classes' tasks are shown to the policy all the same.
@@ -138,8 +162,6 @@ void Kernel::start_hog(Random& random) {
     task.state = Task::State::dead;
     return;
   }
-  class_.leave(task);
-  task.rt = true;
   enter_step(task);
   place(task, 0, {.initial = true});
 }
@@ -188,6 +210,11 @@ void Kernel::disturb(const Event& event) {
     start_hog(random);
   } else if (one.what == "ungroup") {
     remove_group();
+  } else if (one.what == "unplug") {
+    plug(random);
+  } else if (one.what == "weigh") {
+    Group& group = *groups_[random.below(groups_.size())];
+    if (!group.gone && group.id != 1) set_share(group, random);
   } else {
     std::vector<Task*> victims;
     for (const auto& task : tasks_)

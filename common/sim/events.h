@@ -23,6 +23,7 @@ struct Event {
     disturb,     ///< disturbance `id` is due
     reenqueue,   ///< what waits in the local queue of CPU `id` goes back to the policy
     restore,     ///< task `id` leaves the real-time class
+    serve,       ///< CPU `id`, shut out since `argument`, is due its share or has had it
     watchdog,
     look,   ///< for tasks that wait beside idle CPUs
     timer,  ///< a policy's timer `id`

@@ -12,7 +12,7 @@ namespace schedcp::sim {
 namespace {
 
 // The kernel's ENQUEUE_ and DEQUEUE_ bits that are the same in all releases.
-constexpr uint64_t kWakeup = 1, kSleep = 1, kRestore = 2, kSave = 2, kNoClock = 8;
+constexpr uint64_t kWakeup = 1, kSleep = 1, kRestore = 2, kSave = 2, kCycle = 4, kNoClock = 8;
 constexpr uint64_t kEnqPreempt = uint64_t{1} << 32, kEnqLast = uint64_t{1} << 41;
 constexpr uint64_t kEnqReenq = uint64_t{1} << 40;
 constexpr int kMaxRounds = 32;
@@ -23,7 +23,7 @@ constexpr unsigned kMaxReturns = 256;
 
 uint64_t Ext::enqueue_bits(const Move& move) const {
   if (move.migrating) return bits_.migrated;
-  if (move.change) return kRestore | kNoClock;
+  if (move.change) return kRestore | kNoClock | (move.cycle ? kCycle : 0);
   if (move.initial) return bits_.initial | kNoClock;
   return kWakeup | kNoClock | (move.selected ? bits_.cpu_selected : 0) |
          (move.migrated ? bits_.migrated : 0);
@@ -31,7 +31,7 @@ uint64_t Ext::enqueue_bits(const Move& move) const {
 
 uint64_t Ext::dequeue_bits(const Move& move) const {
   if (move.migrating) return kNoClock;
-  if (move.change) return kSave | kNoClock | bits_.sched_change;
+  if (move.change) return kSave | kNoClock | (move.cycle ? kCycle : 0) | bits_.sched_change;
   return kSleep | kNoClock | (move.exit ? bits_.special : 0);
 }
 
@@ -146,7 +146,14 @@ void Ext::enqueue(Cpu& cpu, Task& task, const Move& move) {
 
 void Ext::do_enqueue(Cpu& cpu, Task& task, uint64_t flags, int sticky) {
   ExtEntity& ext = task.ext;
-  if (sticky == cpu.id) return to_dsq(local_[size_t(cpu.id)], task, flags);
+  if (sticky == cpu.id || !kernel_->online().has(cpu.id))
+    return to_dsq(local_[size_t(cpu.id)], task, flags);
+  if (bypassing_) {
+    const bool by_cpu = facts_.at_least(6, 19);
+    count("BYPASS_DISPATCH");
+    ext.slice = by_cpu ? kSliceBypass : kSliceDefault;
+    return to_dsq(by_cpu ? local_[size_t(cpu.id)] : global_of(task), task, flags);
+  }
   if (ext.direct_dsq != kNoDsq) return direct(cpu, task, flags);
   const bool exiting = (task.flags & kPfExiting) && !(ops_.flags & kOpsEnqExiting);
   const bool stays =
@@ -197,6 +204,10 @@ void Ext::to_local(int to, Task& task, uint64_t flags) {
                           label(task), task.cpu, to)
             : fmt::format("SCX_DSQ_LOCAL[_ON] target CPU {} not allowed for {}", to, label(task)),
         &task, Cause{.place = task.ext.put});
+    return to_dsq(global_of(task), task, flags);
+  }
+  if (task.cpu != to && !kernel_->online().has(to)) {
+    count("DISPATCH_LOCAL_DSQ_OFFLINE");
     return to_dsq(global_of(task), task, flags);
   }
   if (task.cpu != to) {
@@ -315,7 +326,7 @@ Task* Ext::pick(Cpu& cpu, Task* prev) {
   };
   if (keeps()) return prev;
   bool found = local.nr || consume_global();
-  if (!found && ops_[Op::dispatch]) {
+  if (!found && ops_[Op::dispatch] && !bypassing_ && kernel_->online().has(cpu.id)) {
     int rounds = kMaxRounds;
     const Time since = kernel_->local_now();
     const uint64_t left = prev ? prev->ext.slice : 0;
@@ -397,20 +408,24 @@ void Ext::taken(Cpu& cpu, Task& by) {
     if (ops_[Op::cpu_release])
       call(Op::cpu_release, nullptr, [&] { policy_.cpu_release(cpu.id, by); });
   }
-  if (custody_) reenqueue(cpu, false);
+  if (custody_) reenqueue(local_[size_t(cpu.id)], false);
 }
 
-void Ext::give_back(Cpu& cpu) { reenqueue(cpu, true); }
+void Ext::give_back(Cpu&, uint64_t id) {
+  if (Dsq* dsq = exit_ ? nullptr : any_dsq(id)) reenqueue(*dsq, true);
+}
 
-/// What waits in the CPU's local queue goes through enqueue again; if not all, what was to run at
-/// once.
-uint32_t Ext::reenqueue(Cpu& cpu, bool all) {
+/// What waits in the queue goes through enqueue again; if not all, what was to run at once.
+uint32_t Ext::reenqueue(Dsq& dsq, bool all) {
   std::vector<Task*> tasks;
-  for (Task* task = local_[size_t(cpu.id)].head; task; task = task->ext.after)
-    if (!task->migration_disabled && (all || (task->ext.flags & ExtEntity::kImmed)))
+  for (Task* task = dsq.head; task; task = task->ext.after)
+    if ((dsq.cpu < 0 || !task->migration_disabled) &&
+        (all || (task->ext.flags & ExtEntity::kImmed)))
       tasks.push_back(task);
   for (Task* task : tasks) {
-    if (exit_ || task->ext.dsq != &local_[size_t(cpu.id)]) continue;
+    kernel_->acquire(task->cpu);
+    if (exit_ || task->ext.dsq != &dsq) continue;
+    Cpu& cpu = kernel_->cpu(task->cpu);
     if (task->ext.flags & ExtEntity::kImmed) {
       return_to_sender(cpu, *task);
       continue;
@@ -451,12 +466,16 @@ void Ext::yield(Cpu& cpu, Task& task) {
   if (!ops_[Op::yield])
     task.ext.slice = 0;
   else
-    call(Op::yield, &task, [&] { return policy_.yield(task); });
+    call(Op::yield, &task, [&] { return policy_.yield(task, nullptr); });
+}
+
+bool Ext::yield_to(Cpu&, Task& from, Task& to) {
+  return ops_[Op::yield] && call(Op::yield, &from, [&] { return policy_.yield(from, &to); });
 }
 
 void Ext::idle(Cpu& cpu, bool entering, bool again) {
-  if (tracks_idle()) idle_->set(cpu.id, entering);
-  if (ops_[Op::update_idle] && !again)
+  if (tracks_idle()) idle_->set(cpu.id, entering && kernel_->online().has(cpu.id));
+  if (ops_[Op::update_idle] && !again && !bypassing_)
     call(Op::update_idle, nullptr, [&] { policy_.update_idle(cpu.id, entering); });
 }
 

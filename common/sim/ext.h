@@ -24,6 +24,7 @@ enum ExitKind : int {
   kExitDone = 1,
   kExitUnreg = 64,
   kExitUnregBpf = 65,
+  kExitUnregKern = 66,
   kExitError = 1024,
   kExitErrorBpf = 1025,
   kExitErrorStall = 1026,
@@ -56,26 +57,32 @@ class Ext : public SchedClass {
 
   std::string name() const override { return ops_.name; }
   bool load() override;
+  bool loaded() override;
   void unload() override;
   bool fork(Task& task) override;
   void dead(Task& task) override;
   int select_cpu(Task& task, uint64_t wake_flags) override;
   void enqueue(Cpu& cpu, Task& task, const Move& move) override;
   void dequeue(Cpu& cpu, Task& task, const Move& move) override;
+  bool has_server() const override { return facts_.at_least(7, 0); }
   Task* pick(Cpu& cpu, Task* prev) override;
   void put_prev(Cpu& cpu, Task& prev, Next next) override;
   void taken(Cpu& cpu, Task& by) override;
-  void give_back(Cpu& cpu) override;
+  void give_back(Cpu& cpu, uint64_t dsq) override;
   void set_next(Cpu& cpu, Task& next) override;
   void charge(Cpu& cpu, Task& task, Time ns) override;
   void tick(Cpu& cpu, Task& task) override;
   void yield(Cpu& cpu, Task& task) override;
+  bool yield_to(Cpu& cpu, Task& from, Task& to) override;
   void idle(Cpu& cpu, bool entering, bool again) override;
   void set_affinity(Task& task) override;
   void set_weight(Task& task) override;
   void leave(Task& task) override;
   void join(Task& task) override;
+  void plugged(int cpu, bool online) override;
   void group_gone(Group& group) override;
+  void group_weight(Group& group) override;
+  void group_bandwidth(Group& group) override;
   bool prepare_move(Task& task, Group& from, Group& to) override;
   void moved(Task& task, Group& from, Group& to) override;
   void waits_in_circle(int cpu, int other) override;
@@ -109,7 +116,7 @@ class Ext : public SchedClass {
   const IdleMasks* idle_masks();  ///< aborts and is null when the policy tracks them itself
   void kick_cpu(int cpu, uint64_t flags);
   uint32_t reenqueue_local();
-  void reenqueue_local_later();
+  void dsq_reenq(uint64_t dsq, uint64_t flags);
   bool valid_cpu(int cpu);  ///< aborts if it is none
   /// `cause`: if it is not the call that is being made.
   void end(int kind, int64_t code, const std::string& message, Task* task = nullptr,
@@ -175,7 +182,7 @@ class Ext : public SchedClass {
   void to_local(int cpu, Task& task, uint64_t flags);
   bool runs_at_once(const Cpu& cpu, const Task& task, uint64_t flags) const;
   void return_to_sender(Cpu& cpu, Task& task);
-  uint32_t reenqueue(Cpu& cpu, bool all);
+  uint32_t reenqueue(Dsq& dsq, bool all);
   void direct(Cpu& cpu, Task& task, uint64_t flags);
   Dsq& resolve(uint64_t dsq, int cpu, Task& task);
   Dsq& global_of(const Task& task);
@@ -211,6 +218,8 @@ class Ext : public SchedClass {
   uint64_t qseq_ = 0, decisions_ = 0;
   uint64_t paid_instructions_ = 0, paid_calls_ = 0;
   bool loaded_ = false;
+  bool bypassing_ = false;  ///< the kernel does without the policy's queues
+  bool unloading_ = false;
   std::optional<ExitInfo> exit_;
   std::string unmodelled_;
   std::vector<Violation> violations_;

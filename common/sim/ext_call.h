@@ -13,12 +13,11 @@ constexpr uint64_t kEnqInternal = uint64_t{0xff} << 56, kEnqOrdered = uint64_t{1
 constexpr uint64_t kEnqImmed = uint64_t{1} << 33;
 
 /// Calls the policy: what it computes takes time here. A fault of its code, and what is not
-/// modelled, end the run. After the end nothing is called.
+/// modelled, end the run. After the end nothing is called, until it is unloaded.
 template <class Work>
 auto Ext::call(Op op, Task* task, Work&& work) -> decltype(work()) {
   using Result = decltype(work());
-  if (exit_ && op != Op::exit && op != Op::exit_task && op != Op::cgroup_exit && op != Op::disable)
-    return Result();
+  if (exit_ && !unloading_ && op != Op::exit_task && op != Op::disable) return Result();
   const auto before_op = std::exchange(doing_.op, op);
   if (!before_op) {
     doing_.claimed = {};

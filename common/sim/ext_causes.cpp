@@ -114,8 +114,10 @@ Cause Ext::cause_of_turn(const Task& task, Time since, const CodePlace& place) c
 
 Cause Ext::cause_of_wait(const Task& task, Time since) const {
   const ExtEntity& ext = task.ext;
+  const bool unplugged = !(kernel_->online() == kernel_->topology().all);
   if (holds(task)) {
     const bool dying = task.flags & kPfExiting;
+    if (unplugged) return {"SCX015", ext.put};
     return {dying ? "SCX026" : policy_.awaits_user_space() ? "SCX060" : "SCX001", ext.put};
   }
   if (!ext.dsq) return {};
@@ -126,7 +128,7 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
                        runs->ext.slice == kSliceInfinite;
     return {stays ? "SCX037" : "SCX016", ext.put};
   }
-  const CpuSet usable = task.usable();
+  const CpuSet usable = task.usable() & kernel_->online();
   const Time began = since;
   // What an idle CPU did before its last look for work says nothing.
   if (kernel_->any_idle(usable)) {
@@ -155,6 +157,7 @@ Cause Ext::cause_of_wait(const Task& task, Time since) const {
   }
   if (looked_in_vain) return {"SCX015", ext.put};
   if (dsq.id == kDsqGlobal) return {kernel_->any_idle(usable) ? "SCX019" : "sim", ext.put};
+  if (unplugged) return {"SCX015", ext.put};
   if (evidence_.peeked_twice.function >= 0 && dsq.peeked_at <= since)
     return {"SCX055", evidence_.peeked_twice};
   const CodePlace dispatch = policy_.entry(Op::dispatch);

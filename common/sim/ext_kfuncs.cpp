@@ -323,6 +323,7 @@ void Ext::kick_cpu(int id, uint64_t flags) {
   if (!valid_cpu(id)) return;
   if ((flags & kKickIdle) && (flags & (kKickPreempt | kKickWait)))
     return end(kExitError, 0, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE");
+  if (bypassing_ || !kernel_->online().has(id)) return;
   Cpu& cpu = kernel_->cpu(id);
   if ((flags & kKickIdle) && !doing_.claimed.has(id)) {
     ++evidence_.idle_kicks;
@@ -346,14 +347,20 @@ void Ext::kick_cpu(int id, uint64_t flags) {
 }
 
 uint32_t Ext::reenqueue_local() {
-  if (doing_.op == Op::cpu_release) return reenqueue(kernel_->cpu(kernel_->here()), true);
+  if (doing_.op == Op::cpu_release) return reenqueue(local_[size_t(kernel_->here())], true);
   end(kExitError, 0,
       "kfunc scx_bpf_reenqueue_local called from an operation that does not allow it");
   return 0;
 }
 
-void Ext::reenqueue_local_later() {
-  kernel_->after(Time(kernel_->costs().ipi_ns), Event::Kind::reenqueue, kernel_->here());
+void Ext::dsq_reenq(uint64_t id, uint64_t flags) {
+  if (flags) return end(kExitError, 0, fmt::format("invalid SCX_REENQ flags {:#x}", flags));
+  if (id == kDsqGlobal)
+    return end(kExitError, 0, fmt::format("DSQ {:#x} not allowed for reenq", id));
+  const int here = kernel_->here();
+  if (id == kDsqLocal) id = kDsqLocalOn | uint64_t(here);
+  if (!any_dsq(id)) return end(kExitError, 0, fmt::format("non-existent DSQ {:#x}", id));
+  kernel_->after(Time(kernel_->costs().ipi_ns), Event::Kind::reenqueue, here, id);
 }
 
 void Ext::kick(Cpu& cpu, uint64_t flags) {

@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint32_t kMaxTimeoutMs = 30000, kMaxBatch = 32;
 constexpr int kMaxErrno = 4095;
+/// SCX_ECODE_ACT_RESTART and SCX_ECODE_RSN_HOTPLUG: load it again, a CPU came or went.
+constexpr int64_t kRestart = int64_t{1} << 48, kHotplug = int64_t{1} << 32;
 
 const char* reason_of(int kind) {
   switch (kind) {
@@ -20,6 +22,8 @@ const char* reason_of(int kind) {
       return "unregistered from user space";
     case kExitUnregBpf:
       return "unregistered from BPF";
+    case kExitUnregKern:
+      return "unregistered from the main kernel";
     case kExitErrorBpf:
       return "scx_bpf_error";
     case kExitErrorStall:
@@ -35,12 +39,12 @@ const char* reason_of(int kind) {
 
 std::string_view name_of(Op op) {
   static constexpr std::string_view names[] = {
-      "select_cpu",  "enqueue",          "dequeue",     "dispatch",    "tick",
-      "runnable",    "running",          "stopping",    "quiescent",   "yield",
-      "set_weight",  "set_cpumask",      "update_idle", "init_task",   "exit_task",
-      "enable",      "disable",          "init",        "exit",        "cgroup_init",
-      "cgroup_exit", "cgroup_prep_move", "cgroup_move", "cpu_acquire", "cpu_release",
-      "timer"};
+      "select_cpu", "enqueue", "dequeue", "dispatch", "tick", "runnable", "running", "stopping",
+      "quiescent", "yield", "set_weight", "set_cpumask", "update_idle", "init_task", "exit_task",
+      "enable", "disable", "init", "exit",
+      // Of groups and CPUs.
+      "cgroup_init", "cgroup_exit", "cgroup_prep_move", "cgroup_move", "cgroup_set_weight",
+      "cgroup_set_bandwidth", "cpu_acquire", "cpu_release", "cpu_online", "cpu_offline", "timer"};
   static_assert(std::size(names) == kOps);
   return names[size_t(op)];
 }
@@ -107,6 +111,7 @@ bool Ext::load() {
     if (!exit_ && !init_task(*task, false)) break;
   for (const auto& task : kernel_->tasks()) {
     if (exit_) return false;
+    if (task->rt) continue;
     enable(*task);
     if (ops_[Op::set_cpumask])
       call(Op::set_cpumask, task.get(), [&] { policy_.set_cpumask(*task); });
@@ -114,7 +119,25 @@ bool Ext::load() {
   loaded_ = true;
   if (exit_) return false;
   kernel_->after(timeout_ms_ * kMs / 2, Event::Kind::watchdog);
+  bypassing_ = true;
   return true;
+}
+
+bool Ext::loaded() {
+  bypassing_ = false;
+  for (const auto& task : kernel_->tasks())
+    if (!exit_ && task->on_rq && !task->rt) kernel_->requeue(*task);
+  return !exit_;
+}
+
+void Ext::plugged(int cpu, bool online) {
+  const Op op = online ? Op::cpu_online : Op::cpu_offline;
+  if (!ops_[op])
+    return end(
+        kExitUnregKern, kRestart | kHotplug,
+        fmt::format("cpu {} going {}, exiting scheduler", cpu, online ? "online" : "offline"));
+  if (tracks_idle()) idle_->set(cpu, false);
+  call(op, nullptr, [&] { online ? policy_.cpu_online(cpu) : policy_.cpu_offline(cpu); });
 }
 
 bool Ext::init_task(Task& task, bool fork) {
@@ -185,6 +208,16 @@ void Ext::set_weight(Task& task) {
 void Ext::group_gone(Group& group) {
   evidence_.group_at = kernel_->local_now();
   if (ops_[Op::cgroup_exit]) call(Op::cgroup_exit, nullptr, [&] { policy_.cgroup_exit(group); });
+}
+
+void Ext::group_weight(Group& group) {
+  if (ops_[Op::cgroup_set_weight])
+    call(Op::cgroup_set_weight, nullptr, [&] { policy_.cgroup_set_weight(group); });
+}
+
+void Ext::group_bandwidth(Group& group) {
+  if (ops_[Op::cgroup_set_bandwidth] && facts_.at_least(6, 17))
+    call(Op::cgroup_set_bandwidth, nullptr, [&] { policy_.cgroup_set_bandwidth(group); });
 }
 
 bool Ext::prepare_move(Task& task, Group& from, Group& to) {
@@ -289,8 +322,14 @@ void Ext::unload() {
     if (exit_) return;  // what is not modelled stopped it; nothing more is asked of it
     exit_ = ExitInfo{kExitUnreg, 0, reason_of(kExitUnreg), ""};
   }
+  // Nothing is left with the policy before the first task leaves it.
+  unloading_ = bypassing_ = true;
+  for (const auto& task : kernel_->tasks())
+    if (task->on_rq && task->ext.enabled) kernel_->requeue(*task);
   for (const auto& task : kernel_->tasks()) {
     if (!task->ext.initialised || task->state == Task::State::dead) continue;
+    if (task->on_rq && task->ext.enabled)
+      dequeue(kernel_->cpu(task->cpu), *task, {.change = true, .cycle = true});
     leave(*task);
     if (ops_[Op::exit_task])
       call(Op::exit_task, task.get(), [&] { policy_.exit_task(*task, false); });

@@ -105,7 +105,7 @@ Task* Fair::pick(Cpu& cpu, Task* prev) {
   (void)prev;
   ++decisions_;
   Queue& from = queue(cpu.id);
-  if (!from.curr && from.waiting.empty()) {
+  if (!from.curr && from.waiting.empty() && kernel_->online().has(cpu.id)) {
     const Topology& topology = kernel_->topology();
     pull(cpu, topology.llc(cpu.id), true) || pull(cpu, topology.node(cpu.id), true) ||
         pull(cpu, topology.all, true);
@@ -192,7 +192,7 @@ void Fair::yield(Cpu& cpu, Task& task) {
 
 bool Fair::is_idle(int cpu) {
   const Cpu& it = kernel_->cpu(cpu);
-  return !it.curr && it.nr_running == 0 && it.rt.empty();
+  return !it.curr && it.nr_running == 0 && it.rt.empty() && kernel_->online().has(cpu);
 }
 
 /// Takes a task that waits on the busiest of `from`; `fill_idle`: to run it at once.

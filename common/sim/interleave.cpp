@@ -56,7 +56,10 @@ void Kernel::go_on_elsewhere() {
 
 bool Kernel::must_wait(const Event& event) const {
   using Kind = Event::Kind;
-  const auto on = [&](int cpu) { return cpu == paused_->cpu || paused_->locked.has(cpu); };
+  const auto on = [&](int cpu) {
+    const int near = online_.next_round(cpu - 1);  // as enter_near()
+    return near == paused_->cpu || paused_->locked.has(near);
+  };
   switch (event.kind) {
     case Kind::burst_end:
     case Kind::tick:

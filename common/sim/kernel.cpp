@@ -17,6 +17,7 @@ constexpr Time kLongest = 60 * kSecond, kLook = 10 * kMs;
 Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
     : setup_(setup), class_(scheduler), random_(setup.seed), turns_(~setup.seed) {
   const Topology& topology = *setup.topology;
+  online_ = topology.all;
   cpus_.resize(size_t(topology.size()));
   for (int i = 0; i < topology.size(); ++i) {
     cpus_[size_t(i)].id = i;
@@ -70,6 +71,8 @@ void Kernel::run() {
     return;
   }
   for (auto& task : tasks_) begin(*task);
+  schedule_all();
+  if (class_.loaded()) schedule_all();
   for (size_t i = 0; i < setup_.workload->programs.size(); ++i) {
     const TaskModel& model = *setup_.workload->programs[i].model;
     if (model.started && !model.present && model.count > 0)
@@ -82,10 +85,6 @@ void Kernel::run() {
   if (const double drained = setup_.workload->model.drain_ms; drained > 0)
     at(horizon_ - std::min(horizon_, Time(drained * double(kMs))), Event::Kind::drain);
   at(kLook, Event::Kind::look);
-  for (auto& cpu : cpus_) {
-    enter(cpu.id);
-    schedule(cpu);
-  }
   looping_ = true;
   while (!stopped_ && live_ > 0 && !events_.empty()) {
     const Event event = events_.pop();
@@ -118,7 +117,10 @@ void Kernel::handle(const Event& event) {
       settle(it);
       if (!it.curr) return;
       spend(costs().tick_ns);
-      if (!it.curr->rt) class_.tick(it, *it.curr);
+      if (it.curr->rt)
+        watch_share(it);
+      else
+        class_.tick(it, *it.curr);
       arm_tick(it);
       break;
     }
@@ -134,36 +136,40 @@ void Kernel::handle(const Event& event) {
     case Kind::wake: {
       Task& task = *tasks_[size_t(event.id)];
       if (task.wake_generation != event.argument) return;
-      enter(task.cpu);
+      enter_near(task.cpu);
       settle(cpu(here_));
       wake(task, false);
       break;
     }
     case Kind::start:
-      enter(int(random_.below(uint64_t(nr_cpus()))));
+      enter_near(int(random_.below(uint64_t(nr_cpus()))));
       settle(cpu(here_));
       arrive(event);
       break;
     case Kind::disturb:
-      enter(int(whims_[size_t(event.id)].below(uint64_t(nr_cpus()))));
+      enter_near(int(whims_[size_t(event.id)].below(uint64_t(nr_cpus()))));
       settle(cpu(here_));
       disturb(event);
       break;
     case Kind::reenqueue:
-      enter(event.id);
-      settle(cpu(event.id));
-      class_.give_back(cpu(event.id));
+      enter_near(event.id);
+      settle(cpu(here_));
+      class_.give_back(cpu(here_), event.argument);
       break;
     case Kind::restore:
-      enter(int(random_.below(uint64_t(nr_cpus()))));
+      enter_near(int(random_.below(uint64_t(nr_cpus()))));
       from_realtime(*tasks_[size_t(event.id)]);
+      break;
+    case Kind::serve:
+      enter(event.id);
+      serve(cpu(event.id), event.argument);
       break;
     case Kind::watchdog:
       enter(0);
       class_.watchdog();
       break;
     case Kind::timer:
-      enter(int(event.id % nr_cpus()));
+      enter_near(int(event.id % nr_cpus()));
       settle(cpu(here_));
       class_.timer(event.id / nr_cpus(), event.argument);
       break;
@@ -185,6 +191,23 @@ void Kernel::handle(const Event& event) {
   while (mine.need_resched && !stopped_) schedule(mine);
   if (mine.will_wait >= 0) begin_wait(mine);
   arm(mine);
+}
+
+/// What higher classes must leave of each period; asked for as late as that can still be had.
+constexpr Time kServerPeriod = kSecond, kServerShare = 50 * kMs;
+
+void Kernel::watch_share(Cpu& it) {
+  if (!class_.has_server() || !it.nr_running || it.shut_out_since != kNever) return;
+  it.shut_out_since = now_;
+  at(now_ + kServerPeriod - kServerShare, Event::Kind::serve, it.id, now_);
+}
+
+void Kernel::serve(Cpu& it, Time since) {
+  if (it.shut_out_since == since && since != kNever) {
+    it.served_until = now_ + kServerShare;
+    at(it.served_until, Event::Kind::serve, it.id, kNever);
+  }
+  it.need_resched = true;
 }
 
 /// A CPU spins with interrupts off until the other passes through its scheduler. One that does so
@@ -233,6 +256,13 @@ void Kernel::reschedule(Cpu& it) {
   after(Time(delay * (0.9 + 0.2 * random_.unit())), Event::Kind::reschedule, it.id);
 }
 
+void Kernel::schedule_all() {
+  for (auto& it : cpus_) {
+    enter(it.id);
+    schedule(it);
+  }
+}
+
 void Kernel::schedule(Cpu& it) {
   settle(it);
   it.need_resched = false;
@@ -249,17 +279,19 @@ void Kernel::schedule(Cpu& it) {
   }
   Task* live = prev && prev->on_rq ? prev : nullptr;
   bool put = false;
-  if (live && !live->rt && live->must_move) {
+  const bool unplugged = !online_.has(it.id);
+  if (live && !live->rt && (live->must_move || unplugged)) {
     // The stopper, which is above all, takes the task away.
     class_.put_prev(it, *live, SchedClass::Next::higher);
     it.curr = nullptr;
     began_waiting(*live, false);
-    migrate_queued(*live, live->allowed.first());
+    migrate_queued(*live, cpu_for(*live, 0));
     live = nullptr;
     put = true;
   }
   Task* next = nullptr;
-  if (!it.rt.empty()) {
+  const bool served = now_ < it.served_until && it.nr_running;
+  if (!it.rt.empty() && !served) {
     next = it.rt.front();
     if (live && !live->rt) class_.put_prev(it, *live, SchedClass::Next::higher), put = true;
     if (!prev || !prev->rt) class_.taken(it, *next);
@@ -270,6 +302,8 @@ void Kernel::schedule(Cpu& it) {
       class_.put_prev(it, *live, next ? SchedClass::Next::same : SchedClass::Next::idle);
       put = true;
     }
+    if (next) it.shut_out_since = kNever;
+    if (!next && !it.rt.empty()) next = it.rt.front();
   }
   if (stopped_) return;
   if (next == prev && !put) {
@@ -283,6 +317,7 @@ void Kernel::schedule(Cpu& it) {
     began_waiting(*live, false);
   }
   switch_to(it, prev, next);
+  if (unplugged && next) it.need_resched = true;
   if (prev && prev->state == Task::State::dead) class_.dead(*prev);
 }
 
@@ -395,7 +430,8 @@ void Kernel::migrate_queued(Task& task, int to) {
 void Kernel::look_for_idle_waits() {
   CpuSet idle;
   for (const auto& it : cpus_)
-    if (!it.curr && now_ > it.idle_since + kLook && it.rt.empty()) idle.add(it.id);
+    if (!it.curr && now_ > it.idle_since + kLook && it.rt.empty() && online_.has(it.id))
+      idle.add(it.id);
   if (idle.empty()) return;
   for (const auto& task : tasks_) {
     if (task->state != Task::State::runnable || task->rt || runs(*task)) continue;
@@ -429,8 +465,9 @@ void Kernel::look_for_long_waits() {
 }
 
 bool Kernel::any_idle(const CpuSet& among) const {
-  return std::any_of(cpus_.begin(), cpus_.end(),
-                     [&](const Cpu& it) { return !it.curr && among.has(it.id); });
+  return std::any_of(cpus_.begin(), cpus_.end(), [&](const Cpu& it) {
+    return !it.curr && among.has(it.id) && online_.has(it.id);
+  });
 }
 
 void Kernel::finish(Time end) {
@@ -447,6 +484,7 @@ void Kernel::finish(Time end) {
     stats.waited += waited;
     stats.longest_wait = std::max(stats.longest_wait, waited);
   }
+  setup_.story = nullptr;  // how it is unloaded is none of it
 }
 
 }  // namespace schedcp::sim

@@ -37,10 +37,12 @@ struct Cpu {
   bool tick_armed = false;
   std::deque<Task*> rt;  ///< runnable tasks of a higher class
   Time busy = 0, idle = 0, overhead = 0;
-  uint64_t nr_running = 0;  ///< tasks of our class on its run queue
-  Time passed_at = 0;       ///< when it last went through the scheduler
-  int will_wait = -1;       ///< for which CPU it is to wait when it is done here
-  int waits_for = -1;       ///< and since when it does, until that one passes
+  uint64_t nr_running = 0;       ///< tasks of our class on its run queue
+  Time shut_out_since = kNever;  ///< by higher classes, with some of ours on its run queue
+  Time served_until = 0;         ///< our class goes first, once
+  Time passed_at = 0;            ///< when it last went through the scheduler
+  int will_wait = -1;            ///< for which CPU it is to wait when it is done here
+  int waits_for = -1;            ///< and since when it does, until that one passes
   Time waits_from = 0;
 };
 
@@ -89,6 +91,8 @@ class Kernel {
   const KernelCosts& costs() const { return setup_.machine->costs; }
   const Setup& setup() const { return setup_; }
   Random& random() { return random_; }
+  /// The CPUs that are not unplugged.
+  const CpuSet& online() const { return online_; }
   Trace* trace() { return setup_.trace; }
   bool telling() const { return setup_.story != nullptr; }
   /// For the story, if one is told: something happened here, to `whom` unless it is null.
@@ -113,6 +117,8 @@ class Kernel {
   }
   /// Once it is done here, this CPU waits until the other has gone through its scheduler.
   void wait_for(int other) { cpus_[size_t(here_)].will_wait = other; }
+  /// Off its run queue and back on, nothing changed: for the class to place it anew.
+  void requeue(Task& task);
   /// Put a queued task that does not run on another CPU's run queue.
   void migrate_queued(Task& task, int to);
   /// Bring the running task's and the CPU's accounts up to now.
@@ -146,15 +152,20 @@ class Kernel {
   void say(const Task* whom, std::string what);
   void handle(const Event& event);
   void schedule(Cpu& cpu);
+  void schedule_all();
   void switch_to(Cpu& cpu, Task* prev, Task* next);
   void arm(Cpu& cpu);
   void arm_tick(Cpu& cpu);
   void adjust_speeds(Cpu& cpu);
   void enter(int cpu) { here_ = cpu; }
+  /// This CPU, or another if it is unplugged.
+  void enter_near(int cpu) { here_ = online_.next_round(cpu - 1); }
   void finish(Time end);
   void look_for_idle_waits();
   void look_for_long_waits();
   void begin_wait(Cpu& cpu);
+  void watch_share(Cpu& cpu);
+  void serve(Cpu& cpu, Time since);
   void began_waiting(Task& task, bool woken);
   void began_running(Cpu& cpu, Task& task);
 
@@ -164,6 +175,13 @@ class Kernel {
   void resumed();
   void finish_elsewhere();
   bool wait_until_resumed();
+
+  // kernel_hotplug.cpp
+  void plug(Random& random);
+  void take_offline(Cpu& cpu);
+  void bring_online(Cpu& cpu);
+  void bind(Task& task, const CpuSet& cpus);
+  int cpu_for(Task& task, int from);
 
   // tasks.cpp
   Task& create(const Program& program, int instance, Task* parent);
@@ -178,6 +196,7 @@ class Kernel {
   void begin_exit(Task& task);
   void die(Cpu& cpu, Task& task);
   void forget(Task& task);
+  void yield_to(Cpu& cpu, Task& task, const std::string& name);
   Channel& channel(const Task& task, const Step& step);
   void set_affinity(Task& task, const CpuSet& cpus);
   void set_nice(Task& task, int nice);
@@ -185,11 +204,12 @@ class Kernel {
   void to_realtime(Task& task);
   void from_realtime(Task& task);
   template <class Apply>
-  void change(Task& task, Apply&& apply);
+  void change(Task& task, Apply&& apply, const Move& move = {.change = true});
   void disturb(const Event& event);
   void disturb_one(const std::string& what, Task& victim, Random& random);
   void start_hog(Random& random);
   void move_to(Task& task, Group& group);
+  void set_share(Group& group, Random& random);
   void remove_group();
   void drain();
 
@@ -198,6 +218,7 @@ class Kernel {
   Random random_;
   EventQueue events_;
   std::vector<Cpu> cpus_;
+  CpuSet online_;
   std::vector<std::unique_ptr<Task>> tasks_;
   std::map<int, Task*> by_pid_;
   std::vector<std::unique_ptr<Group>> groups_;  ///< the root first

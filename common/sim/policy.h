@@ -39,8 +39,12 @@ enum class Op : uint8_t {
   cgroup_exit,
   cgroup_prep_move,
   cgroup_move,
+  cgroup_set_weight,
+  cgroup_set_bandwidth,
   cpu_acquire,
   cpu_release,
+  cpu_online,
+  cpu_offline,
   timer,  ///< no member: a timer's callback
 };
 constexpr size_t kOps = size_t(Op::timer) + 1;
@@ -84,7 +88,7 @@ class Policy {
   virtual void running(Task&) {}
   virtual void stopping(Task&, bool /*runnable*/) {}
   virtual void quiescent(Task&, uint64_t /*flags*/) {}
-  virtual bool yield(Task&) { return false; }
+  virtual bool yield(Task&, Task* /*to*/) { return false; }
   virtual void set_weight(Task&, uint32_t /*weight*/) {}
   virtual void set_cpumask(Task&) {}
   virtual void update_idle(int /*cpu*/, bool /*idle*/) {}
@@ -92,6 +96,10 @@ class Policy {
   virtual void cgroup_exit(Group&) {}
   virtual int cgroup_prep_move(Task&, Group& /*from*/, Group& /*to*/) { return 0; }
   virtual void cgroup_move(Task&, Group& /*from*/, Group& /*to*/) {}
+  virtual void cgroup_set_weight(Group&) {}
+  virtual void cgroup_set_bandwidth(Group&) {}
+  virtual void cpu_online(int /*cpu*/) {}
+  virtual void cpu_offline(int /*cpu*/) {}
   virtual void cpu_acquire(int /*cpu*/) {}
   virtual void cpu_release(int /*cpu*/, Task& /*to*/) {}
   virtual void timer(uint64_t /*which*/) {}

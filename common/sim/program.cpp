@@ -154,7 +154,8 @@ std::unique_ptr<const Workload> prepare(WorkloadModel model, int cpus) {
     preparer.at = fmt::format("/disturbances/{}", i);
     preparer.check(one.every_us, "/every_us");
     if (one.every_us.value < 1) preparer.refuse("/every_us", "less than 1");
-    if (one.tasks.empty() && one.what != "hog" && one.what != "ungroup")
+    constexpr std::string_view kOfNobody[] = {"hog", "ungroup", "unplug", "weigh"};
+    if (one.tasks.empty() && std::ranges::find(kOfNobody, one.what) == std::end(kOfNobody))
       preparer.refuse("/tasks", "missing");
   }
   return workload;

@@ -173,6 +173,8 @@ SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup&
       setup.trace->mark(kernel.end_time(), int(run.violations[0].cpu.value_or(0)), run.reason);
   } else if (ext.exit_info() && ext.exit_info()->kind == kExitUnregBpf) {
     run.reason = "the policy ended itself: " + ext.exit_info()->message;
+  } else if (ext.exit_info() && ext.exit_info()->kind == kExitUnregKern) {
+    run.reason = "the kernel ended the policy, to be loaded again: " + ext.exit_info()->message;
   }
   if (!ext.unmodelled().empty()) {
     run.unmodelled.push_back(ext.unmodelled());

@@ -50,6 +50,7 @@ class Checker {
 
  private:
   std::vector<Scenario> plans() const;
+  std::optional<Scenario> rarely_met() const;
   Scenario plan(WorkloadModel workload, int cpus, uint64_t seed, bool interleave = false) const;
   /// False: enough is known.
   bool run(const Scenario& plan);
@@ -112,6 +113,7 @@ std::vector<Scenario> Checker::plans() const {
     plans.push_back(plan(checking_mix(cpus, 260), cpus, limits_.seed));
   // What is written for some number of CPUs shows at once.
   plans.push_back(plan(checking_mix(limits_.many_cpus, 30), limits_.many_cpus, limits_.seed));
+  if (const auto rare = rarely_met()) plans.push_back(*rare);
   for (const int cpus : limits_.cpus)
     plans.push_back(plan(checking_hogs(cpus, long_ms), cpus, limits_.seed));
   plans.push_back(plan(checking_late(long_ms), 1, limits_.seed));
@@ -123,6 +125,17 @@ std::vector<Scenario> Checker::plans() const {
   plans.push_back(
       plan(checking_mix(limits_.many_cpus, 60), limits_.many_cpus, limits_.seed + 2, true));
   return plans;
+}
+
+/// What only policies meet that have callbacks for it.
+std::optional<Scenario> Checker::rarely_met() const {
+  const auto has = [&](const char* op) { return subject_.object->ops().callbacks.contains(op); };
+  // Without both of these the first CPU that goes, or comes, ends the policy: a reload, no failure.
+  const bool hotplug = has("cpu_online") && has("cpu_offline");
+  const bool groups = has("cgroup_init") || has("cgroup_exit") || has("cgroup_move") ||
+                      has("cgroup_set_weight") || has("cgroup_set_bandwidth");
+  if (!hotplug && !groups && !has("yield")) return std::nullopt;
+  return plan(checking_rare(4, hotplug, groups), 4, limits_.seed);
 }
 
 void Checker::add(const std::string& rule, const char* severity, const std::string& message,
@@ -259,13 +272,14 @@ void Checker::note(const Scenario& plan, const Evidence& evidence) {
 }
 
 void Checker::conclude() {
-  if (all_.idle_kicks >= kManyTimes && !all_.idle_kicks_heard)
+  const bool failed = result_.outcome() == "failed";
+  if (all_.idle_kicks >= kManyTimes && !all_.idle_kicks_heard && !failed)
     add("SCX020", "warning",
         fmt::format("{} times SCX_KICK_IDLE was sent to a CPU that was not claimed as idle; each "
                     "time it was busy, and did not hear it",
                     all_.idle_kicks),
         all_.idle_kick_at);
-  if (all_.beyond && result_.outcome() != "failed")
+  if (all_.beyond && !failed)
     add("SCX072", "warning",
         fmt::format("{} times a task's vtime went on by more than all the time there was comes "
                     "to",

@@ -176,4 +176,35 @@ WorkloadModel checking_aged(int cpus) {
   return model;
 }
 
+WorkloadModel checking_rare(int cpus, bool hotplug, bool groups) {
+  auto model = WorkloadModel();
+  model.name = "rare";
+  model.drain_ms = 190;
+  model.duration_ms = 110 + model.drain_ms;
+  model.tasks = {
+      kthreads(3000),
+      tasks("hog", cpus + 1, {phase("run", about(1000)), forever()}),
+      tasks("sleeper", 2 * cpus,
+            {phase("run", about(200)), phase("sleep", about(2500)), forever()}),
+      tasks("spins", 1, {phase("run", about(300)), phase("yield", "hog"), forever()}),
+      tasks("shell", 1,
+            {phase("fork", "child", 2), phase("run", about(200)), phase("join"),
+             phase("sleep", about(2000)), forever()}),
+      tasks("child", 0, {phase("run", about(900))}),
+      tasks("daemon", 3, {phase("run", about(100)), phase("sleep", about(4000)), forever()})};
+  model.tasks[1].present = true;
+  model.tasks[1].cgroup = "/batch";
+  model.tasks[2].cgroup = "/users";
+  model.tasks[5].started = false;
+  model.tasks[6].background = true;
+  model.disturbances = {{"pin", "sleeper", about(6000), 0}, {"affine", "hog", about(9000), 0}};
+  // An odd number: at the end one is gone for good, and with it whoever waits for it.
+  if (hotplug) model.disturbances.push_back({"unplug", "", exactly(7000), 13});
+  if (!groups) return model;
+  model.disturbances.push_back({"move", "hog", about(15000), 0});
+  model.disturbances.push_back({"weigh", "", about(5000), 0});
+  model.disturbances.push_back({"ungroup", "", exactly(45000), 2});
+  return model;
+}
+
 }  // namespace schedcp::sim

@@ -23,7 +23,7 @@ enum TaskFlag : uint32_t {
   kPfKthread = 0x200000,
 };
 
-constexpr uint64_t kSliceDefault = 20 * kMs, kSliceInfinite = ~uint64_t{0};
+constexpr uint64_t kSliceDefault = 20 * kMs, kSliceBypass = 5 * kMs, kSliceInfinite = ~uint64_t{0};
 constexpr uint64_t kNoDsq = uint64_t{1} << 63;  // SCX_DSQ_INVALID
 
 /// A cgroup.
@@ -31,6 +31,8 @@ struct Group {
   uint64_t id = 0;  ///< of its directory
   std::string name;
   uint32_t weight = 100;
+  static constexpr uint64_t kNoQuota = ~uint64_t{0};
+  uint64_t quota_us = kNoQuota, period_us = 100000, burst_us = 0;  ///< its bandwidth
   bool gone = false;
   uint64_t memory = 0;  ///< where a policy sees it
 };

@@ -41,6 +41,7 @@ Task& Kernel::create(const Program& program, int instance, Task* parent) {
   task->loops.resize(program.steps.size());
   task->random = Random::of_task(setup_.seed, program.number, instance);
   task->background = model.background;
+  task->rt = model.realtime;
   task->cpu = task->allowed.has(here_) ? here_ : task->allowed.first();
   task->start_time = now_;
   task->stats.started = now_;
@@ -84,7 +85,10 @@ void Kernel::begin(Task& task) {
   task.state = Task::State::runnable;
   task.on_rq = true;
   began_waiting(task, false);
-  class_.enqueue(cpu(task.cpu), task, {.change = true});
+  if (task.rt)
+    cpu(task.cpu).rt.push_back(&task);
+  else
+    class_.enqueue(cpu(task.cpu), task, {.change = true, .cycle = true});
 }
 
 void Kernel::place(Task& task, uint64_t wake_flags, Move move) {
@@ -100,7 +104,7 @@ void Kernel::place(Task& task, uint64_t wake_flags, Move move) {
   } else {
     to = task.usable().first();
   }
-  if (!task.may_use(to)) to = task.usable().next_round(before - 1);
+  if (!task.may_use(to) || !online_.has(to)) to = cpu_for(task, before);
   acquire(to);
   move.migrated = move.wakeup && to != before;
   task.cpu = to;
@@ -258,8 +262,10 @@ bool Kernel::effect(Cpu& it, Task& task, const Step& step) {
       task.joining = true;
       return blocks();
     case Action::yield:
-      class_.yield(it, task);
-      it.need_resched = true;
+      if (step.name.empty())
+        class_.yield(it, task), it.need_resched = true;
+      else
+        yield_to(it, task, step.name);
       return true;
     case Action::rename:
       task.comm = step.name.substr(0, 15);
@@ -285,6 +291,18 @@ bool Kernel::effect(Cpu& it, Task& task, const Step& step) {
       return begin_exit(task), true;
   }
   return true;
+}
+
+/// To the first task of that name that waits.
+void Kernel::yield_to(Cpu& it, Task& task, const std::string& name) {
+  const auto waits = [&](const auto& other) {
+    return other->state == Task::State::runnable && !other->rt && !runs(*other) &&
+           other->program->model->name == name;
+  };
+  const auto to = std::find_if(tasks_.begin(), tasks_.end(), waits);
+  if (to == tasks_.end() || acquire(**to) || !class_.yield_to(it, task, **to)) return;
+  it.need_resched = true;
+  if ((*to)->cpu != it.id) reschedule(cpu((*to)->cpu));
 }
 
 /// Nothing is to wake it any more, and nobody waits for what it held.

@@ -136,9 +136,10 @@ TEST_CASE("loading a policy under running tasks") {
   World world(1, {present});
   Recorder policy;
   run(policy, world);
-  CHECK(join(policy.told, " > ")
-            .starts_with("init_task 0x0 > enable > set_weight > set_cpumask > runnable 0xa > "
-                         "enqueue 0xa > dequeue 0x0 > running"));
+  CHECK(
+      join(policy.told, " > ")
+          .starts_with("init_task 0x0 > enable > set_weight > set_cpumask > runnable 0xe > "
+                       "running > stopping 0x0 > quiescent 0x20000000e > runnable 0xe > running"));
 }
 
 TEST_CASE("every start is stopped, every wish for a CPU ends") {

@@ -114,7 +114,7 @@ class Recorder : public Policy {
   void running(Task& p) override { tell(p, "running"); }
   void stopping(Task& p, bool r) override { tell(p, "stopping", r); }
   void quiescent(Task& p, uint64_t f) override { tell(p, "quiescent", f); }
-  bool yield(Task& p) override {
+  bool yield(Task& p, Task*) override {
     tell(p, "yield");
     p.ext.slice = 0;
     return false;

@@ -142,12 +142,15 @@ void refuse_what_only_a_model_can(const WorkloadModel& model) {
   for (const auto& task : model.tasks) {
     const std::string whose = "'" + printable(task.name, 20) + "', ";
     if (task.kthread) refuse(whose + "a kernel thread");
+    if (task.realtime) refuse(whose + "which is of a real-time class");
     if (task.weight) refuse(whose + "which has a weight of its own");
     if (task.cgroup) refuse(whose + "which has a cgroup");
     if (task.present) refuse(whose + "which is there before its scheduler");
     if (task.program.size() > kMaxSteps) refuse(whose + "which has more than 64 phases");
-    for (const auto& phase : task.program)
+    for (const auto& phase : task.program) {
       if (phase.action == "stay" || phase.action == "roam") refuse(whose + "which disables moves");
+      if (phase.action == "yield" && phase.name) refuse(whose + "which yields to another");
+    }
   }
 }
 
