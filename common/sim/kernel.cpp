@@ -12,7 +12,9 @@ namespace schedcp::sim {
 
 namespace {
 constexpr Time kLongest = 60 * kSecond, kLook = 10 * kMs;
-}
+/// What higher classes must leave of each period; asked for as late as that can still be had.
+constexpr Time kServerPeriod = kSecond, kServerShare = 50 * kMs;
+}  // namespace
 
 Kernel::Kernel(const Setup& setup, SchedClass& scheduler)
     : setup_(setup), class_(scheduler), random_(setup.seed), turns_(~setup.seed) {
@@ -192,9 +194,6 @@ void Kernel::handle(const Event& event) {
   if (mine.will_wait >= 0) begin_wait(mine);
   arm(mine);
 }
-
-/// What higher classes must leave of each period; asked for as late as that can still be had.
-constexpr Time kServerPeriod = kSecond, kServerShare = 50 * kMs;
 
 void Kernel::watch_share(Cpu& it) {
   if (!class_.has_server() || !it.nr_running || it.shut_out_since != kNever) return;

@@ -21,7 +21,7 @@ TEST_CASE("a failing run shrinks to the tasks and the moment that matter") {
   const WorkloadModel& workload = checked.failing->workload;
   CHECK(workload.tasks.size() <= 2);
   CHECK(workload.disturbances.size() == 1);
-  CHECK(checked.failing->machine.cpus == 2);
+  CHECK(checked.failing->machine.cpus <= 4);
   CHECK(workload.duration_ms < 460);
   REQUIRE(finding.events.size() > 3);
   CHECK(finding.events.size() <= 12);
