@@ -128,16 +128,21 @@ struct Disturbance {
 };
 
 /// How long a task may wait before the run has failed; 0: as long as the policy's watchdog lets it.
+/// And how far from its weight's its CPU time may be at the end.
 struct WaitLimits {
   double wait_ms = 0;
   double kernel_thread_wait_ms = 0;
   double wait_beside_idle_cpu_ms = 0;
+  double share_factor = 0;
   static constexpr auto fields() {
     return std::tuple{optional("wait_ms", &WaitLimits::wait_ms, "Any task."),
                       optional("kernel_thread_wait_ms", &WaitLimits::kernel_thread_wait_ms,
                                "A kernel thread bound to its CPU."),
                       optional("wait_beside_idle_cpu_ms", &WaitLimits::wait_beside_idle_cpu_ms,
-                               "Any task, while a CPU that it may use is idle.")};
+                               "Any task, while a CPU that it may use is idle."),
+                      optional("share_factor", &WaitLimits::share_factor,
+                               "Tasks that want a CPU all the time: how many times more than "
+                               "others one may get, by weight; 0: not looked at.")};
   }
 };
 
@@ -163,7 +168,7 @@ struct WorkloadModel {
                  "happens. What then still waits is stranded."),
         required("tasks", &WorkloadModel::tasks, "Its tasks."),
         optional("disturbances", &WorkloadModel::disturbances, "What is done to them."),
-        optional("limits", &WorkloadModel::limits, "Waits that make a run a failure.")};
+        optional("limits", &WorkloadModel::limits, "What makes a run a failure.")};
   }
 };
 
@@ -290,9 +295,9 @@ struct Violation {
     return std::tuple{
         required("rule", &Violation::rule,
                  "abort: the kernel ejects the policy. stall: by its watchdog. lost: the policy "
-                 "took a task and nobody can get it back. starved: waited too long. unmodelled: "
-                 "what the simulator does not know.",
-                 "abort|stall|lost|starved|unmodelled"),
+                 "took a task and nobody can get it back. starved: waited too long. unfair: CPU "
+                 "time that is not as the weights. unmodelled: what the simulator does not know.",
+                 "abort|stall|lost|starved|unfair|unmodelled"),
         required("at_ms", &Violation::at_ms, "Simulated time."),
         required("message", &Violation::message, "What happened, in the kernel's words if it has."),
         optional("exit_kind", &Violation::exit_kind, "The kernel's number for such an end."),

@@ -395,14 +395,29 @@ void BpfPolicy::forget(Task& task) {
   task.memory = 0;
 }
 
+std::vector<std::span<std::byte>> BpfPolicy::argument_places() {
+  std::vector<std::span<std::byte>> places;
+  for (const auto& [at, shape] :
+       {std::pair{init_address_, init_args_.get()}, std::pair{exit_address_, exit_args_.get()},
+        std::pair{group_address_, group_args_.get()},
+        std::pair{release_address_, release_args_.get()}})
+    if (at) places.emplace_back(machine_->memory().own(at, shape->size()), shape->size());
+  return places;
+}
+
 void BpfPolicy::elsewhere(const std::function<void()>& meanwhile) {
   read_back();
   auto shown = std::exchange(shown_, {});
   auto iterators = std::exchange(iterators_, {});
   const int depth = std::exchange(depth_, 0);
+  // Each call has its arguments to itself, though all are shown them at the same place.
+  std::vector<std::vector<std::byte>> arguments;
+  for (const auto& place : argument_places()) arguments.emplace_back(place.begin(), place.end());
   ++held_up_;
   meanwhile();
   --held_up_;
+  for (size_t i = 0; const auto& place : argument_places())
+    std::copy_n(arguments[i++].begin(), place.size(), place.begin());
   shown_ = std::move(shown);
   iterators_ = std::move(iterators);
   depth_ = depth;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "interp/machine.h"
 #include "sim/ext.h"
@@ -81,6 +82,8 @@ class BpfPolicy : public Policy, private Services {
   Task* task_at(Address address);
   Task& task_of(Address address);
   CpuSet mask_at(Address address);
+  /// Where structures are that a callback gets as an argument.
+  std::vector<std::span<std::byte>> argument_places();
   void provide();
   void refresh_idle();
 

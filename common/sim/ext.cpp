@@ -47,16 +47,16 @@ void Ext::pay() {
   if (most && instructions > most) kernel_->stop();
 }
 
-void Ext::boundary() {
-  if (!doing_.op || doing_.held_up || exit_) return;
-  CpuSet locked;
+/// The run queue that the callback under way holds locked. select_cpu has only its task, and a
+/// timer's callback and those that may sleep have nothing. (What becomes of a task that ends while
+/// cgroup_prep_move looks at it is not modelled: it does not.)
+CpuSet Ext::locked_here() const {
   switch (*doing_.op) {
-    case Op::select_cpu:  // only the task itself is locked
-      break;
     case Op::dispatch:
     case Op::update_idle:
-      locked.add(kernel_->here());
-      break;
+    case Op::cpu_acquire:
+    case Op::cpu_release:
+      return CpuSet::only(kernel_->here());
     case Op::enqueue:
     case Op::dequeue:
     case Op::tick:
@@ -64,15 +64,24 @@ void Ext::boundary() {
     case Op::running:
     case Op::stopping:
     case Op::quiescent:
+    case Op::yield:
     case Op::set_weight:
     case Op::set_cpumask:
-      locked.add(doing_.task->cpu);
-      break;
+    case Op::enable:
+    case Op::disable:
+    case Op::exit_task:
+    case Op::cgroup_prep_move:
+    case Op::cgroup_move:
+      return CpuSet::only(doing_.task->cpu);
     default:
-      return;
+      return {};
   }
+}
+
+void Ext::boundary() {
+  if (!doing_.op || doing_.held_up || exit_ || !kernel_->may_pause()) return;
+  CpuSet locked = locked_here();
   if (doing_.dispatching >= 0) locked.add(doing_.dispatching);
-  if (!kernel_->may_pause()) return;
   doing_.held_up = true;
   pay();
   kernel_->pause(locked, doing_.task);

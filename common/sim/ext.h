@@ -160,6 +160,7 @@ class Ext : public SchedClass {
   };
 
   CodePlace calling() const;
+  CpuSet locked_here() const;
   void violate(const char* rule, const std::string& message, Task* task, const Cause& cause);
   // ext_causes.cpp
   Cause cause_of_wait(const Task& task, Time since) const;
@@ -211,6 +212,7 @@ class Ext : public SchedClass {
   std::unordered_map<uint64_t, std::unique_ptr<Dsq>> user_;
   std::vector<std::unique_ptr<Dsq>> destroyed_;
   std::map<uint64_t, Time> timers_;
+  std::set<uint64_t> firing_;  ///< timers whose callbacks are under way
   Doing doing_;
   std::vector<bool> released_;  ///< CPUs that a higher class has taken
   uint64_t qseq_ = 0, decisions_ = 0;

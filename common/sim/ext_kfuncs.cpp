@@ -379,9 +379,13 @@ void Ext::start_timer(uint64_t which, Time after) {
 void Ext::timer(int, uint64_t which) {
   const auto found = timers_.find(which);
   if (exit_ || found == timers_.end() || found->second > kernel_->now()) return;
+  // Set again by its own callback, it does not go off before that is done.
+  if (firing_.contains(which)) return start_timer(which, kUs);
   timers_.erase(found);
   evidence_.timer_at = kernel_->now();
+  firing_.insert(which);
   call(Op::timer, nullptr, [&] { policy_.timer(which); });
+  firing_.erase(which);
 }
 
 }  // namespace schedcp::sim

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Callbacks of several CPUs at once. A callback may be held up where it calls the kernel, as by a
-// hypervisor that takes its CPU away; meanwhile the others go on, on a stack of their own, with all
-// that is due: their callbacks fall between two calls of the first. What the kernel's locks exclude
-// does not happen: who needs the run queue that the first one has locked, or the task it deals
-// with, waits until the first has done all it was about. No other is held up meanwhile, so two
-// callbacks at most are under way.
+// Callbacks of several CPUs at once. A callback, or a timer's, may be held up where it calls the
+// kernel, as by a hypervisor that takes its CPU away; meanwhile the others go on, on a stack of
+// their own, with all that is due: their callbacks fall between two calls of the first. What the
+// kernel's locks exclude does not happen: who needs the run queue that the first one has locked, or
+// the task it deals with, waits until the first has done all it was about. Callbacks that may sleep
+// hold no lock, and nobody waits for them. No other is held up meanwhile, so two callbacks at most
+// are under way.
 #include <algorithm>
 #include <bit>
 
@@ -55,13 +56,19 @@ void Kernel::go_on_elsewhere() {
 
 bool Kernel::must_wait(const Event& event) const {
   using Kind = Event::Kind;
+  const auto on = [&](int cpu) {
+    const int near = online_.next_round(cpu - 1);  // as enter_near()
+    return near == paused_->cpu || paused_->locked.has(near);
+  };
   switch (event.kind) {
     case Kind::burst_end:
     case Kind::tick:
     case Kind::reschedule:
     case Kind::kick:
     case Kind::reenqueue:
-      return event.id == paused_->cpu || paused_->locked.has(event.id);
+      return on(event.id);
+    case Kind::timer:
+      return on(event.id % nr_cpus());
     case Kind::wake: {
       const Task& task = *tasks_[size_t(event.id)];
       return task.cpu == paused_->cpu || &task == paused_->task;

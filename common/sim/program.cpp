@@ -139,10 +139,13 @@ std::unique_ptr<const Workload> prepare(WorkloadModel model, int cpus) {
     preparer.refuse("/duration_ms", "not between 0 and an hour");
   if (workload->model.drain_ms < 0 || workload->model.drain_ms > workload->model.duration_ms)
     preparer.refuse("/drain_ms", "not between 0 and duration_ms");
-  if (const auto& limits = workload->model.limits)
+  if (const auto& limits = workload->model.limits) {
     for (const double ms :
          {limits->wait_ms, limits->kernel_thread_wait_ms, limits->wait_beside_idle_cpu_ms})
       if (ms < 0 || ms > 3.6e6) preparer.refuse("/limits", "not between 0 and an hour");
+    if (limits->share_factor != 0 && limits->share_factor <= 1)
+      preparer.refuse("/limits/share_factor", "not above 1");
+  }
   workload->programs.reserve(workload->model.tasks.size());
   for (size_t i = 0; i < workload->model.tasks.size(); ++i)
     preparer.task(workload->model.tasks[i], i);

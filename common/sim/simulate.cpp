@@ -10,6 +10,7 @@
 #include "sim/bpf_policy.h"
 #include "sim/ext.h"
 #include "sim/fair.h"
+#include "sim/shares.h"
 
 namespace schedcp::sim {
 namespace {
@@ -122,6 +123,24 @@ SimulatedRun simulate_default(const Setup& setup, bool tasks) {
 
 namespace {
 
+std::optional<WrongShares> judge_shares(const Kernel& kernel, const Ext& ext) {
+  const auto& limits = kernel.setup().workload->model.limits;
+  if (!limits || limits->share_factor == 0 || !ext.violations().empty() || ext.exit_info())
+    return std::nullopt;
+  return wrong_shares(kernel, ext.evidence(), limits->share_factor);
+}
+
+Violation violation_of(const WrongShares& wrong, double at_ms) {
+  Violation violation;
+  violation.rule = kUnfair;
+  violation.at_ms = at_ms;
+  violation.message = wrong.message;
+  violation.task = label(*wrong.task);
+  if (wrong.cause.place.op >= 0)
+    violation.callback = std::string(name_of(Op(wrong.cause.place.op)));
+  return violation;
+}
+
 SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup& setup, bool tasks,
                           uint32_t timeout_ms, Evidence* evidence) {
   Ext ext(policy, facts, timeout_ms);
@@ -129,6 +148,7 @@ SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup&
   ext.bind(kernel);
   kernel.run();
   SimulatedRun run = figures(kernel, ext.name(), tasks);
+  const auto wrong = judge_shares(kernel, ext);
   // Before it is unloaded, whose instructions decide nothing.
   run.decisions = int64_t(ext.decisions());
   if (run.decisions && policy.instructions())
@@ -140,6 +160,10 @@ SimulatedRun simulate_ext(Policy& policy, const KernelFacts& facts, const Setup&
     evidence->events = kernel.totals().events;
   }
   run.violations = ext.violations();
+  if (wrong) {
+    run.violations.push_back(violation_of(*wrong, run.simulated_ms));
+    if (evidence) evidence->cause = wrong->cause;
+  }
   run.events = ext.events();
   if (!run.violations.empty()) {
     run.outcome = "failed";

@@ -45,12 +45,14 @@ CheckedSim check_in_simulator(const PolicyObject& object, const std::vector<Knob
 namespace sim {
 /// Its workloads, for so many CPUs: everything at once, after which nothing may be left over; more
 /// hogs than CPUs, long enough for a watchdog; a quiet beginning, and a task that comes late to a
-/// hog; hogs of different weights; what happens to CPUs and groups, and who yields to whom, which
-/// only those meet that have callbacks for it.
+/// hog; hogs of different weights, that come together, and to a policy whose clocks have moved on;
+/// what happens to CPUs and groups, and who yields to whom, for those that have callbacks for it.
 WorkloadModel checking_mix(int cpus, double ms);
 WorkloadModel checking_hogs(int cpus, double ms);
 WorkloadModel checking_late(double ms);
 WorkloadModel checking_shares(int cpus);
+WorkloadModel checking_aged(int cpus);
+constexpr const char* kAged = "aged";
 WorkloadModel checking_rare(int cpus, bool hotplug, bool groups);
 constexpr int kKeenNice = -5, kLightNice = 5;
 }  // namespace sim

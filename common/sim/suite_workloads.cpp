@@ -41,6 +41,16 @@ TaskModel tasks(const char* name, int64_t count, std::vector<Phase> program) {
   return model;
 }
 
+/// Shares so many times more or less than is due, compared with others, are wrong; of a policy that
+/// may draw lots, clearly so.
+constexpr WaitLimits kFair{.share_factor = 2}, kRoughlyFair{.share_factor = 3};
+
+TaskModel hog(const char* name, int64_t count, int64_t nice) {
+  TaskModel model = tasks(name, count, {phase("run", about(20000)), forever()});
+  model.nice = nice;
+  return model;
+}
+
 TaskModel kthreads(double sleep_us) {
   TaskModel model =
       tasks("kworker", 1, {phase("run", about(30)), phase("sleep", about(sleep_us)), forever()});
@@ -130,18 +140,39 @@ WorkloadModel checking_late(double ms) {
 WorkloadModel checking_shares(int cpus) {
   auto model = WorkloadModel();
   model.name = "shares";
+  model.limits = kFair;
   model.duration_ms = 3500;
-  const auto hog = [](const char* name, int count, int nice) {
-    TaskModel model = tasks(name, count, {phase("run", about(20000)), forever()});
-    model.nice = nice;
-    return model;
-  };
   // Not so many that what a task is owed comes to less than a slice each time round.
   const int some = (cpus + 1) / 2;
   model.tasks = {
       kthreads(60000), hog("plain", 5 * some, 0), hog("keen", some, kKeenNice),
       hog("light", some, kLightNice),
       tasks("sleeper", 4, {phase("run", about(1000)), phase("sleep", about(60000)), forever()})};
+  return model;
+}
+
+WorkloadModel checking_aged(int cpus) {
+  // Virtual time passes a hundred times as fast for tasks of nice 19, so that little is simulated.
+  constexpr double kAge = 1e6, kBegin = 1.1e6, kEnd = 3.9e6;
+  auto model = WorkloadModel();
+  model.name = kAged;
+  model.limits = kRoughlyFair;
+  model.duration_ms = kEnd / 1000;
+  const int some = (cpus + 1) / 2;
+  model.tasks = {kthreads(60000), tasks("old", 2 * cpus, {phase("run", exactly(kAge / 2))})};
+  model.tasks.back().nice = 19;
+  // Some are new then, of which one goes to another class and comes back; some slept until then.
+  for (TaskModel one : {hog("plain", 2 * some, 0), hog("changed", some, 0),
+                        hog("keen", some, kKeenNice), hog("light", some, kLightNice)}) {
+    one.start_us = exactly(kBegin);
+    model.tasks.push_back(one);
+  }
+  for (TaskModel one : {hog("keen-woken", some, kKeenNice), hog("light-woken", some, kLightNice)}) {
+    one.program = {phase("run", exactly(1000)), phase("sleep", exactly(kBegin)),
+                   phase("run", about(20000)), forever(2)};
+    model.tasks.push_back(one);
+  }
+  model.disturbances = {{"realtime", "changed", exactly(kBegin + 2e5), 1}};
   return model;
 }
 
