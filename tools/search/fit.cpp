@@ -154,7 +154,7 @@ std::string described(const Profile& profile) {
   for (const auto& remark : remarks)
     if (const auto value = feature(profile.features, remark.feature))
       if (*value >= remark.from && *value < remark.below) text += std::string(", ") + remark.words;
-  if (profile.machine.cpus >= 32) text += ", many cores";
+  if (profile.machine.cpus >= 24) text += ", many cores";
   // What it is called tells, too: programs of the field are words of the field.
   constexpr size_t most_words = 6;
   constexpr double least_share = 0.05;

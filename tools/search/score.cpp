@@ -26,6 +26,7 @@ constexpr double meaning_share = 0.7;          // of what words are asked for; t
 constexpr double words_share = 0.3;            // beside a profile
 constexpr double words_share_at_goal = 0.5;    // beside nothing but a goal, or as one
 constexpr double described_share = 0.25;       // of a profile put into words, beside its features
+constexpr float kin_share = 0.5F;              // of what is like the best, beside what was asked
 constexpr double full_meaning = 0.5;           // a best cosine below it is not taken for a match
 constexpr double memory_share = 3;             // of a measurement of six pairs on this workload
 constexpr double most_memory = 3;              // how much more than the rest memory can count
@@ -100,11 +101,13 @@ Search::Search(Store& store, Embedder& embedder, const Vocabulary& vocabulary)
   catalogue_ = store_.catalogue(embedder_.model());
   list_missing();
   for (size_t i = 0; i < catalogue_.policies.size(); ++i) places_[catalogue_.policies[i]] = i;
-  ids_ = store_.ids();
+  for (const auto& [name, id] : store_.ids())
+    if (const auto place = places_.find(id); place != places_.end())
+      named_.emplace(name, place->second);
   workloads_ = store_.workloads();
   for (const auto& [name, standing] : store_.standings())
-    if (const auto id = ids_.find(name); id != ids_.end())
-      standings_[id->second] = {standing.status, standing.reason};
+    if (const auto place = named_.find(name); place != named_.end())
+      standings_[place->second] = {standing.status, standing.reason};
   if (catalogue_.policies.size() >= exact_limit) open_index();
 }
 
@@ -179,7 +182,7 @@ bool Search::passes(size_t at, const Filters& filters, const std::set<int64_t>& 
   if (!filters.kernel.empty() && traits.kernel > kernel_number(filters.kernel)) return false;
   if (filters.cpus > 0 && membership(double(filters.cpus), traits.cpus) < 1) return false;
   if (!filters.tags.empty() && !tagged.contains(id)) return false;
-  const auto standing = standings_.find(id);
+  const auto standing = standings_.find(at);
   const std::string status = standing == standings_.end() ? "offered" : standing->second.first;
   return filters.status.empty() ? status != "retired" : status == filters.status;
 }
@@ -189,9 +192,8 @@ void Search::recall(const Query& query, Asked& asked) const {
   asked.memory.resize(catalogue_.policies.size());
   const auto learn = [&](const std::string& fingerprint, double like) {
     for (const auto& evidence : store_.evidence(fingerprint, query.goal)) {
-      const auto id = ids_.find(evidence.policy);
-      const auto place = id == ids_.end() ? places_.end() : places_.find(id->second);
-      if (place == places_.end()) continue;
+      const auto place = named_.find(evidence.policy);
+      if (place == named_.end()) continue;
       const double enough = evidence.ratio ? std::min(1.0, double(evidence.runs) / 6) : 1;
       const bool broke = evidence.verdict == "rejected" || evidence.verdict == "failed";
       const double weight = (broke ? failure : enough) * like * like * like;
@@ -239,6 +241,29 @@ std::vector<size_t> Search::shortlist(const Asked& asked) const {
   return some.empty() ? all : std::vector<size_t>(some.begin(), some.end());
 }
 
+/// How near policies are to what is asked, as shares of the best; 0 for all where even that is
+/// below `floor`. What is like the best counts as well, since who asks seldom names all that is
+/// meant (Rocchio, Relevance feedback in information retrieval, 1971, with the best taken for
+/// relevant).
+std::vector<double> Search::nearness(Embedder::Vector asked, const std::vector<size_t>& places,
+                                     double floor) const {
+  std::vector<double> near(places.size());
+  const auto compare = [&] {
+    for (size_t i = 0; i < places.size(); ++i)
+      near[i] = cosine(asked.data(), catalogue_.vector(places[i]), catalogue_.dimension);
+    return std::max_element(near.begin(), near.end());
+  };
+  auto best = compare();
+  if (best == near.end() || *best < floor) return std::vector<double>(places.size());
+  const double reach = std::min(1.0, *best / full_meaning);
+  const float* first = catalogue_.vector(places[size_t(best - near.begin())]);
+  for (size_t i = 0; i < asked.size(); ++i) asked[i] += kin_share * first[i];
+  normalize(asked);
+  const double most = *compare();
+  for (double& one : near) one = most > 0 ? reach * std::max(0.0, one / most) : 0;
+  return near;
+}
+
 std::vector<Candidate> Search::find(const Query& query, size_t top, double floor) {
   const Parts& parts = query.parts;
   const auto words = words_asked(query);
@@ -272,16 +297,9 @@ std::vector<Candidate> Search::find(const Query& query, size_t top, double floor
 
   std::vector<size_t> places = shortlist(asked);
   std::erase_if(places, [&](size_t at) { return !passes(at, query.filters, tagged); });
-  // As shares of the best; where even that is not near, none means what was asked.
   std::vector<std::vector<double>> near;
-  for (size_t i = 0; i < asked.vectors.size(); ++i) {
-    auto& of = near.emplace_back(places.size());
-    for (size_t at = 0; at < places.size(); ++at)
-      of[at] = cosine(asked.vectors[i].data(), catalogue_.vector(places[at]), catalogue_.dimension);
-    const double best = of.empty() ? 0 : *std::max_element(of.begin(), of.end());
-    const bool means = best >= embedder_.floor() || i == profile_at;
-    for (double& one : of) one = means ? std::max(0.0, one / std::max(best, full_meaning)) : 0;
-  }
+  for (size_t i = 0; i < asked.vectors.size(); ++i)
+    near.push_back(nearness(asked.vectors[i], places, i == profile_at ? 0 : embedder_.floor()));
 
   std::vector<Scored> scored;
   const bool promised = query.profile || goal_bit(query.goal);
@@ -317,7 +335,7 @@ std::vector<Candidate> Search::find(const Query& query, size_t top, double floor
     }
     one.untried = curiosity * one.score * std::sqrt(std::log1p(asked.all_memory)) / (1 + tried);
     one.score += one.untried;
-    const auto standing = standings_.find(catalogue_.policies[one.at]);
+    const auto standing = standings_.find(one.at);
     if (standing != standings_.end() && standing->second.first == "promoted")
       one.score += promotion * (1 - one.score);
     one.score = std::min(1.0, std::round(one.score * 1000) / 1000);
@@ -382,7 +400,7 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const F
            std::pair(b.value == 1, b.weight * std::abs(b.value - 0.5));
   });
   for (const auto& reason : reasons) why.push_back((reason.value < 1 ? "but " : "") + reason.text);
-  if (const auto standing = standings_.find(id); standing != standings_.end())
+  if (const auto standing = standings_.find(scored.at); standing != standings_.end())
     why.push_back(standing->second.first + ": " + printable(standing->second.second, 120));
 
   std::vector<std::string> shares;

@@ -123,6 +123,8 @@ class Search {
   void look_up(const std::vector<std::string>& words, Asked& asked) const;
   void recall(const Query& query, Asked& asked) const;
   std::vector<size_t> shortlist(const Asked& asked) const;
+  std::vector<double> nearness(Embedder::Vector asked, const std::vector<size_t>& places,
+                               double floor) const;
   bool passes(size_t at, const Filters& filters, const std::set<int64_t>& tagged) const;
   Candidate candidate_of(const Scored& scored, const Query& query, const Fit& fit,
                          const Asked& asked) const;
@@ -131,10 +133,11 @@ class Search {
   Embedder& embedder_;
   const Vocabulary& vocabulary_;
   Catalogue catalogue_;
-  std::unordered_map<int64_t, size_t> places_;    ///< in the catalogue, by policy id
-  std::unordered_map<std::string, int64_t> ids_;  ///< by name
-  std::vector<Workload> workloads_;               ///< that this one can be likened to
-  std::map<int64_t, std::pair<std::string, std::string>> standings_;  ///< status and reason, by id
+  std::unordered_map<int64_t, size_t> places_;     ///< in the catalogue, by policy id
+  std::unordered_map<std::string, size_t> named_;  ///< the same by name
+  std::vector<Workload> workloads_;                ///< that this one can be likened to
+  std::map<size_t, std::pair<std::string, std::string>>
+      standings_;  ///< status and reason, by place
   std::optional<VectorIndex> index_;
 };
 
