@@ -356,6 +356,37 @@ TEST_CASE("membership halves with each factor of two outside the range") {
   CHECK(membership(0, {Traits::none, 0.5F}) == 1);
 }
 
+TEST_CASE("what is like the wanted kind is half a promise, and no feature settles it alone") {
+  auto profile = classified("long_tail_batch");
+  profile.classification.confidence = 1;
+  profile.machine.cpus = 64;
+  profile.features.tail_ratio = 1000;
+  const auto of = [&](const std::string& label, const std::string& goal, Range cpus = {},
+                      Range tail = {}) {
+    Manifest manifest;
+    manifest.labels = {label};
+    manifest.goals = {goal};
+    manifest.cpus = cpus;
+    if (tail.max) manifest.signature["tail_ratio"] = tail;
+    return Fit({profile, {}, "makespan"}).of(traits_of(manifest));
+  };
+  CHECK(of("long_tail_batch", "makespan") == 1);
+  CHECK(of("batch", "makespan") < 1);
+  CHECK(of("batch", "makespan") > of("interactive", "makespan"));
+  CHECK(of("batch", "throughput") < of("batch", "makespan"));
+  CHECK(of("batch", "throughput") > of("batch", "latency"));
+  CHECK(of("batch", "makespan", {std::nullopt, 16}) < of("batch", "makespan", {32, std::nullopt}));
+  CHECK(of("long_tail_batch", "makespan", {}, {std::nullopt, 1}) > 0.5);
+  CHECK(Fit({{}, {"words"}, ""}).of(Traits()) == 0.5);
+}
+
+TEST_CASE("a goal that policies do not name counts as words") {
+  Store store = real_store();
+  const auto found = best_three(store, {many_equal(), {}, "fairness"});
+  CHECK((has(found, "vtime") || has(found, "lottery")));
+  CHECK_FALSE(has(best_three(store, {many_equal(), {}, "throughput"}), "vtime"));
+}
+
 TEST_CASE("an unknown policy is refused with the nearest name") {
   Store store = real_store();
   CHECK_THROWS_WITH_AS(find_policy(store, "vtim"), doctest::Contains("did you mean 'vtime'"),

@@ -251,7 +251,7 @@ const std::string& Vocabulary::meant_by(const std::string& stem) const {
   if (stem.size() < shortest_misspelt || known_.contains(stem)) return stem;
   const auto [meant, fresh] = misspelt_.try_emplace(stem, stem);
   if (!fresh) return meant->second;
-  size_t fewest = (stem.size() < 9 ? 1 : 2) + 1;
+  size_t fewest = (stem.size() < 8 ? 1 : 2) + 1;
   // Those with the same first letter stand together.
   for (auto at = known_.lower_bound(stem.substr(0, 1)); at != known_.end(); ++at) {
     if ((*at)[0] != stem[0]) break;
