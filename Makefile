@@ -77,7 +77,7 @@ bench-search: deps configure  ## How good the search is: tests/data/search, with
 	@cmake --build $(BUILD) -j $(JOBS) --target search-quality
 	@$(BUILD)/bench/search-quality policies tests/data/search/queries.json tests/data/search/profiles.json
 
-bench-scale: deps configure  ## How quick it is: 10,000 policies, a million vectors; 3 GiB, half an hour
+bench-scale: deps configure  ## How quick it is: 10,000 policies, a million vectors; 4 GiB, ten quiet minutes
 	@cmake --build $(BUILD) -j $(JOBS) --target search-scale
 	@nice -n 10 $(BUILD)/bench/search-scale policies > bench/search.jsonl
 	@nice -n 10 $(BUILD)/bench/search-scale vectors >> bench/search.jsonl

@@ -10,12 +10,15 @@ namespace schedcp {
 struct Judged {
   Query query;
   std::vector<std::string> accept;
+  /// About half are, by a hash of what is asked: whoever improves the search looks at the others'
+  /// answers only, so that these tell what it is worth for queries nobody thought of.
+  bool held_out = false;
 };
 
 /// [{"query": "...", "accept": ["policy", ...]}, ...]
 std::vector<Judged> read_queries(const fs::path& file);
-/// [{"profile": {...}, "goal": "...", "accept": [...]}, ...]; what a profile leaves out, it does
-/// not know.
+/// [{"about": "...", "profile": {...}, "goal": "...", "accept": [...]}, ...]; what a profile leaves
+/// out, it does not know.
 std::vector<Judged> read_profiles(const fs::path& file);
 
 struct Quality {

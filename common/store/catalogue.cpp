@@ -10,12 +10,18 @@
 namespace schedcp {
 namespace {
 
+/// Where so many have a word it says little, and bm25 takes its time to tell how little.
+constexpr size_t most_ranked = 400;
+
 /// As an FTS5 string, so that nothing in a word is syntax; a prefix, so that "fair" finds
-/// "fairness" beyond what stemming joins.
+/// "fairness" beyond what stemming joins. Short words begin too much: "c state" is no "cache".
 std::string phrase(const std::string& word) {
+  constexpr size_t shortest_prefix = 4;
   std::string quoted = "\"";
   for (const char c : word) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"*";
+  const auto last = std::find_if(word.rbegin(), word.rend(),
+                                 [](unsigned char c) { return c < 128 && !isalnum(c); });
+  return quoted + (last - word.rbegin() >= long(shortest_prefix) ? "\"*" : "\"");
 }
 
 /// Only letters and digits are indexed; a word without any is a syntax error to FTS5.
@@ -30,31 +36,40 @@ std::string bytes_of(const std::vector<float>& vector) {
 
 }  // namespace
 
-std::map<int64_t, WordMatch> Store::match(const std::vector<std::string>& words) {
-  std::map<int64_t, WordMatch> matches;
-  std::map<int64_t, double> bm25;
+/// How telling the word is in each policy, by bm25.
+void Store::rank(WordHits& hits, const std::string& sought) {
+  // bm25() is negative, the better the more; weights: name, summary, tags, suits, ...
+  Statement statement(db_,
+                      "SELECT rowid, bm25(policy_words, 10, 4, 6, 4, 2, 2) FROM policy_words "
+                      "WHERE policy_words MATCH ? ORDER BY rowid",
+                      sought);
+  // Read anew: others may have written meanwhile.
+  hits.policies.clear();
   double best = 0;
-  size_t known = 0;
+  while (statement.step()) {
+    hits.policies.emplace_back(statement.integer(0), std::max(0.0, -statement.real(1)));
+    best = std::max(best, hits.policies.back().second);
+  }
+  for (auto& [id, value] : hits.policies) value = best > 0 ? value / best : 1;
+}
+
+std::vector<WordHits> Store::match(const std::vector<std::string>& words) {
+  Statement count(db_, "SELECT count(*) FROM policies WHERE current");
+  count.step();
+  const auto all = double(count.integer(0));
+  std::vector<WordHits> matches;
   for (const auto& word : words) {
     if (!has_letters(word)) continue;
-    // bm25() is negative, the better the more; weights: name, summary, tags, suits, ...
-    Statement statement(db_,
-                        "SELECT rowid, bm25(policy_words, 10, 4, 6, 4, 2, 2) FROM policy_words "
-                        "WHERE policy_words MATCH ?",
-                        phrase(word));
-    bool found = false;
-    while (statement.step()) {
-      found = true;
-      const int64_t id = statement.integer(0);
-      matches[id].words.push_back(word);
-      best = std::max(best, bm25[id] += std::max(0.0, -statement.real(1)));
-    }
-    known += found;
+    WordHits hits{word, {}, 0};
+    const std::string sought = phrase(word);
+    Statement which(db_, "SELECT rowid FROM policy_words WHERE policy_words MATCH ? ORDER BY rowid",
+                    sought);
+    while (which.step()) hits.policies.emplace_back(which.integer(0), 0.5);
+    if (hits.policies.empty()) continue;
+    hits.weight = std::log1p(all / double(hits.policies.size()));
+    if (hits.policies.size() <= most_ranked) rank(hits, sought);
+    matches.push_back(std::move(hits));
   }
-  // Half for how many of the words that mean anything here, half for how tellingly.
-  for (auto& [id, match] : matches)
-    match.relevance =
-        0.5 * double(match.words.size()) / double(known) + (best > 0 ? 0.5 * bm25[id] / best : 0.5);
   return matches;
 }
 

@@ -2,6 +2,7 @@
 // Workloads and what was measured on them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/id.h"
@@ -27,14 +28,23 @@ double likeness(const Features& one, const Features& other) {
   static constexpr const char* compared[] = {
       "parallelism",    "tasks",        "tail_ratio",  "longest_share", "named_tail_share",
       "wakeup_rate_hz", "fork_rate_hz", "sleep_share", "kernel_share",  "cpu_demand"};
+  // Their places among all features, looked up once: there may be many workloads to compare with.
+  static const auto places = [] {
+    std::vector<size_t> at;
+    const auto names = feature_names();
+    for (const char* name : compared)
+      at.push_back(size_t(std::find(names.begin(), names.end(), name) - names.begin()));
+    return at;
+  }();
+  const auto ones = feature_values(one), others = feature_values(other);
   double sum = 0;
   int known = 0;
-  for (const char* name : compared) {
-    const auto a = feature(one, name), b = feature(other, name);
-    if (!a || !b) continue;
+  for (const size_t at : places) {
+    const double a = double(ones[at]), b = double(others[at]);
+    if (std::isnan(a) || std::isnan(b)) continue;
     // Each factor of two apart halves the likeness; below 0.05 all is the same (a share of nothing,
     // a rate of nearly none).
-    const double octaves = std::abs(std::log2(std::max(*a, 0.05)) - std::log2(std::max(*b, 0.05)));
+    const double octaves = std::abs(std::log2(std::max(a, 0.05)) - std::log2(std::max(b, 0.05)));
     sum += std::exp2(-octaves);
     ++known;
   }

@@ -126,6 +126,8 @@ CREATE INDEX experiences_of_policy ON experiences (policy, measured);
 CREATE INDEX experiences_by_time ON experiences (measured);
 UPDATE workloads SET seen = '' WHERE features = '{}';
 )sql",
+    // Vectors are put together of a policy's texts in another way than before.
+    "DELETE FROM catalogue",
 };
 
 void sha256(sqlite3_context* context, int, sqlite3_value** values) {

@@ -46,10 +46,13 @@ struct Workload {
   Features features;
 };
 
-/// How well a policy's words match, 0 to 1, and which words did.
-struct WordMatch {
-  double relevance = 0;
-  std::vector<std::string> words;
+/// The policies that have a word.
+struct WordHits {
+  std::string word;
+  /// Ids, ascending, and how telling the word is there: 0 to 1, the best; half for all if many.
+  std::vector<std::pair<int64_t, double>> policies;
+  /// Words that few have tell more.
+  double weight = 0;
 };
 
 /// What counts of an experience in a score.
@@ -108,8 +111,9 @@ class Store {
   int64_t versions(const std::string& name);
 
   // Finding them.
-  /// By policy id: full-text search, any of `words` (their beginnings), best matches nearest to 1.
-  std::map<int64_t, WordMatch> match(const std::vector<std::string>& words);
+  /// Full-text search for each of `words` (long ones also as beginnings); without those that no
+  /// policy has.
+  std::vector<WordHits> match(const std::vector<std::string>& words);
   /// Current policies with exactly this tag.
   std::set<int64_t> tagged(const std::string& tag);
   /// What is listed under a model of vectors. Vectors of different models never meet.
@@ -172,6 +176,7 @@ class Store {
   void quick_check();
   void delist(const std::string& name);
   void index_words(int64_t id, const Manifest& manifest);
+  void rank(WordHits& hits, const std::string& sought);
   int64_t keep_experience(const Experience& experience, const std::string& document,
                           const char* on_conflict);
   std::string keep_blob(const std::string& bytes);

@@ -81,11 +81,13 @@ std::string packed(const std::vector<float>& vector) {
 }
 
 void unpack(std::string_view packed, std::vector<float>& to) {
-  int64_t squares = 0;
-  for (const char byte : packed)
-    squares += int64_t{static_cast<signed char>(byte)} * static_cast<signed char>(byte);
+  const auto* bytes = reinterpret_cast<const signed char*>(packed.data());
+  int32_t squares = 0;
+  for (size_t i = 0; i < packed.size(); ++i) squares += int32_t{bytes[i]} * bytes[i];
   const float scale = squares > 0 ? 1 / std::sqrt(float(squares)) : 0;
-  for (const char byte : packed) to.push_back(scale * static_cast<signed char>(byte));
+  const size_t from = to.size();
+  to.resize(from + packed.size());
+  for (size_t i = 0; i < packed.size(); ++i) to[from + i] = scale * float(bytes[i]);
 }
 
 }  // namespace schedcp

@@ -53,6 +53,33 @@ TEST_CASE("endings and spelling do not change a meaning much") {
   CHECK(vocabulary().concepts("patch").empty());
 }
 
+TEST_CASE("what is said in passing counts less, what does not matter counts against") {
+  const char* complaint = "the desktop stutters";
+  CHECK(alike(complaint, "the desktop stutters while I run a nightly batch") >
+        alike(complaint, "the desktop stutters and I run a nightly batch") + 0.05);
+  const auto about = [](const std::string& text, const std::string& what) {
+    const auto named = vocabulary().concepts(text);
+    return std::find(named.begin(), named.end(), what) != named.end();
+  };
+  CHECK(about("snappy, also when it compiles", "build"));
+  CHECK_FALSE(about("snappy; I don't care how long it compiles", "build"));
+  CHECK_FALSE(about("compile time does not matter", "build"));
+  CHECK(about("compile time does not matter, the audio crackles", "media"));
+}
+
+TEST_CASE("numbers, articles and spelling do not keep a term from being found") {
+  const auto is = [](const std::string& text, const std::string& what) {
+    return vocabulary().concepts(text) == std::vector{what};
+  };
+  CHECK(is("96 cores", "many cores"));
+  CHECK(is("128cores", "many cores"));
+  CHECK_FALSE(is("8 cores", "many cores"));
+  CHECK(is("200Hz", "periodic"));
+  CHECK(is("stuck behind the others", "shortest first"));
+  CHECK(is("in the background", "background"));
+  CHECK(is("tail latancy", "tail latency"));
+}
+
 TEST_CASE("unknown words are told apart by their letters and never outweigh a meaning") {
   CHECK(alike("zorblax", "zorblax") == doctest::Approx(1));
   CHECK(alike("zorblax", "zorblaxes") > 0.5);
@@ -68,7 +95,6 @@ TEST_CASE("what means nothing has no vector, what means something has one of len
 }
 
 TEST_CASE("the same text has the same vector in every run") {
-  // Of version 1: whoever changes the vocabulary changes this, and with it the model's name.
   CHECK(vocabulary().model().starts_with("builtin-"));
   CHECK(vocabulary().embed({"tail latency"}) ==
         Vocabulary(source / "tools/search/vocabulary.json").embed({"tail latency"}));
@@ -79,8 +105,13 @@ TEST_CASE("words are split, stemmed and compared") {
   for (const char* word : {"schedule", "schedules", "scheduled", "scheduling"})
     CHECK(stem(word) == "schedul");
   CHECK(stem("latencies") == stem("latency"));
+  CHECK(stem("centralised") == stem("centralize"));
+  CHECK(stem("virtualisation") == stem("virtualization"));
   CHECK(stem("class") == "class");
   CHECK(stem("batches") == stem("batch"));
+  const std::vector<std::vector<std::string>> clauses{{"p99", "9", "of", "it"}, {"x"}, {"y"}};
+  CHECK(clauses_of("p99.9 of it, x (y)") == clauses);
+  CHECK(clauses_of("").empty());
   CHECK(edits("latency", "latency", 2) == 0);
   CHECK(edits("latecny", "latency", 2) == 1);
   CHECK(edits("ltncy", "latency", 2) == 2);
@@ -244,4 +275,19 @@ TEST_CASE("answers are judged by what a person accepted") {
   of = quality_of(search, read_profiles(dir.path() / "profiles.json"), {}, &missed);
   CHECK(of.hit_at_3 == 1);
   CHECK(missed.empty());
+}
+
+TEST_CASE("what strangers asked is answered as well as it was") {
+  // Somewhat below what `make bench-search` tells, so that a better sentence here may cost a bit
+  // there; who improves the search raises them.
+  const fs::path judged = source / "tests/data/search";
+  Store store = Store::in_memory();
+  refresh_builtins(store, source / "policies");
+  Search search(store, vocabulary(), vocabulary());
+  const Quality words = quality_of(search, read_queries(judged / "queries.json"), {});
+  CHECK(words.n >= 80);
+  CHECK(words.recall_at_3 > 0.85);
+  const Quality profiles = quality_of(search, read_profiles(judged / "profiles.json"), {});
+  CHECK(profiles.n >= 30);
+  CHECK(profiles.recall_at_3 > 0.7);
 }

@@ -30,54 +30,98 @@ bool has(const std::vector<std::string>& list, const std::string& one) {
   return std::find(list.begin(), list.end(), one) != list.end();
 }
 
+/// What is not the same but alike: what serves one often serves the other.
+constexpr const char* like_labels[][2] = {
+    {"batch", "long_tail_batch"}, {"batch", "fork_storm"},  {"latency", "interactive"},
+    {"latency", "mixed"},         {"interactive", "mixed"}, {"latency", "io_bound"},
+    {"interactive", "io_bound"},  {"interactive", "idle"},  {"io_bound", "idle"}};
+constexpr const char* like_goals[][2] = {{"makespan", "throughput"},
+                                         {"latency", "mean_completion"}};
+
+template <size_t n>
+uint32_t near(const char* const (&pairs)[n][2], const std::string& word,
+              uint32_t (&bit_of)(const std::string&)) {
+  uint32_t bits = 0;
+  for (const auto& [one, other] : pairs) {
+    if (one == word) bits |= bit_of(other);
+    if (other == word) bits |= bit_of(one);
+  }
+  return bits;
+}
+
+constexpr double alike = 0.5, unlike = 0.12;  // instead of 1 for the same
+constexpr double least = 0.05;  // no part is worse: one that is far out does not settle it alone
+
+/// How many factors of two `value` is outside.
+double octaves_outside(double value, const Traits::Bounds& bounds) {
+  // Below 0.01 all is the same: a share of nothing is not infinitely far from one of a hundredth.
+  const auto distance = [](double small, double large) {
+    return std::max(0.0, std::log2(std::max(large, 0.01) / std::max(small, 0.01)));
+  };
+  if (value < double(bounds.min)) return distance(value, double(bounds.min));
+  if (value > double(bounds.max)) return distance(double(bounds.max), value);
+  return 0;
+}
+
 }  // namespace
 
 double membership(double value, const Traits::Bounds& bounds) {
-  // Below 0.01 all is the same: a share of nothing is not infinitely far from one of a hundredth.
-  const auto distance = [](double small, double large) {
-    return std::log2(std::max(large, 0.01)) - std::log2(std::max(small, 0.01));
-  };
-  const double min = double(bounds.min), max = double(bounds.max);
-  if (value < min) return std::exp2(-distance(value, min));
-  if (value > max) return std::exp2(-distance(max, value));
-  return 1;
+  return std::exp2(-octaves_outside(value, bounds));
 }
 
-double fit(const Traits& traits, const Query& query, std::vector<Reason>* reasons) {
+Fit::Fit(const Query& query) : profiled_(query.profile.has_value()) {
+  if (const uint32_t same = goal_bit(query.goal))
+    goal_ = {query.goal, same, near(like_goals, query.goal, goal_bit), 3};
+  if (!profiled_) return;
+  const Classification& is = query.profile->classification;
+  sure_ = std::clamp(is.confidence, 0.0, 1.0);
+  if (const uint32_t same = label_bit(is.label))
+    label_ = {is.label, same, near(like_labels, is.label, label_bit), 2 * sure_};
+  values_ = feature_values(query.profile->features);
+  if (query.profile->machine.cpus > 0) cpus_ = float(query.profile->machine.cpus);
+}
+
+double Fit::of(const Traits& traits, std::vector<Reason>* reasons) const {
   double sum = 0, all = 0;
-  const auto count = [&](double value, double weight, const auto& text) {
-    sum += weight * std::log(std::max(value, 0.01));
+  // In factors of two: most parts are 1 and cost no logarithm.
+  const auto count = [&](double octaves, double weight, const auto& text) {
+    static const double most = -std::log2(least);
+    sum += weight * std::min(octaves, most);
     all += weight;
-    if (reasons) reasons->push_back({value, weight, text()});
+    if (reasons) reasons->push_back({std::exp2(-octaves), weight, text()});
   };
-  if (query.profile) {
-    const Classification& is = query.profile->classification;
-    if (is.label != "unknown") {
-      const bool meant = traits.labels & label_bit(is.label);
-      count(meant ? 1.0 : 0.15, 2 * std::clamp(is.confidence, 0.0, 1.0), [&] {
-        return fmt::format("it {} for {} ({:.0f} % sure)", meant ? "is" : "is not", is.label,
-                           100 * is.confidence);
-      });
-    }
+  const auto compare = [&](const Kind& kind, uint32_t bits, const std::string& more) {
+    static const double alike_octaves = -std::log2(alike), unlike_octaves = -std::log2(unlike);
+    const bool same = bits & kind.same, like = bits & kind.like;
+    count(same   ? 0
+          : like ? alike_octaves
+                 : unlike_octaves,
+          kind.weight, [&] {
+            const char* is = same ? "is for" : like ? "is for the likes of" : "is not for";
+            return fmt::format("it {} {}{}", is, kind.word, more);
+          });
+  };
+  if (label_.weight > 0)
+    compare(label_, traits.labels,
+            reasons ? fmt::format(" ({:.0f} % sure)", 100 * sure_) : std::string());
+  if (profiled_) {
     static const auto names = feature_names();
-    const auto values = feature_values(query.profile->features);
     for (size_t i = 0; i < names.size(); ++i) {
       const auto& bounds = traits.signature[i];
       if (!bounds.given()) continue;
-      const double value = double(values[i]);
+      const auto value = double(values_[i]);
       if (std::isnan(value))
-        count(0.5, 0.5, [] { return std::string(); });
+        count(1, 0.5, [] { return std::string(); });
       else
-        count(membership(value, bounds), 1,
+        count(octaves_outside(value, bounds), 1,
               [&] { return range_sentence(names[i], value, bounds); });
     }
+    if (traits.cpus.given() && !std::isnan(cpus_))
+      count(octaves_outside(double(cpus_), traits.cpus), 1,
+            [&] { return range_sentence("the number of CPUs", double(cpus_), traits.cpus); });
   }
-  if (goal_bit(query.goal) && traits.goals) {
-    const bool meant = traits.goals & goal_bit(query.goal);
-    count(meant ? 1.0 : 0.1, 3,
-          [&] { return fmt::format("it {} for {}", meant ? "is" : "is not", query.goal); });
-  }
-  return all > 0 ? std::exp(sum / all) : 0.5;
+  if (goal_.weight > 0 && traits.goals) compare(goal_, traits.goals, "");
+  return all > 0 ? std::exp2(-sum / all) : 0.5;
 }
 
 std::string described(const Profile& profile) {
@@ -110,14 +154,22 @@ std::string described(const Profile& profile) {
   for (const auto& remark : remarks)
     if (const auto value = feature(profile.features, remark.feature))
       if (*value >= remark.from && *value < remark.below) text += std::string(", ") + remark.words;
-  if (profile.machine.cpus >= 32) text += ", many cores";
+  if (profile.machine.cpus >= 24) text += ", many cores";
+  // What it is called tells, too: programs of the field are words of the field.
+  constexpr size_t most_words = 6;
+  constexpr double least_share = 0.05;
+  const auto& command = profile.header.context.command;
+  for (size_t i = 0; i < std::min(most_words, command.size()); ++i) text += ", " + command[i];
+  const auto run_ns = double(profile.totals.user_ns + profile.totals.system_ns);
+  for (const auto& group : profile.commands)
+    if (double(group.run_ns) >= least_share * run_ns) text += ", " + group.comm;
   return text;
 }
 
 double worth(const Evidence& evidence) {
   if (evidence.verdict == "rejected" || evidence.verdict == "failed") return 0;
   if (evidence.verdict == "no_difference" || !evidence.ratio) return 0.5;
-  return std::clamp(0.5 + 1.5 * (1 - *evidence.ratio), 0.0, 1.0);
+  return std::clamp(0.5 + 2.5 * (1 - *evidence.ratio), 0.0, 1.0);
 }
 
 std::vector<KnobValue> knobs_for(const Manifest& manifest, const PolicyObject* object,

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -23,9 +24,11 @@ namespace {
 
 constexpr double meaning_share = 0.7;          // of what words are asked for; the rest is FTS5's
 constexpr double words_share = 0.3;            // beside a profile
-constexpr double words_share_at_goal = 0.5;    // beside nothing but a goal
-constexpr double described_share = 0.15;       // of a profile put into words, beside its features
+constexpr double words_share_at_goal = 0.5;    // beside nothing but a goal, or as one
+constexpr double described_share = 0.25;       // of a profile put into words, beside its features
+constexpr float kin_share = 0.5F;              // of what is like the best, beside what was asked
 constexpr double full_meaning = 0.5;           // a best cosine below it is not taken for a match
+constexpr double memory_share = 3;             // of a measurement of six pairs on this workload
 constexpr double most_memory = 3;              // how much more than the rest memory can count
 constexpr double least_likeness = 0.6;         // below it a workload teaches nothing about another
 constexpr double curiosity = 0.08;             // how far the confidence bound can lift
@@ -34,33 +37,44 @@ constexpr double promotion = 0.1;              // of what is missing to 1
 constexpr size_t index_neighbours = 400;       // when not all can be looked at
 constexpr int64_t kernel_timeout_ms = 30'000;  // the kernel's own default and maximum
 
-std::string text_of(const Query& query) { return join(query.words, " "); }
+/// What is asked in words: also a goal that is none of those that policies name.
+std::vector<std::string> words_asked(const Query& query) {
+  std::vector<std::string> words = query.words;
+  if (!query.goal.empty() && !goal_bit(query.goal)) words.push_back(query.goal);
+  return words;
+}
 
 /// Words worth looking for as they are written: not those that only hold a sentence together,
 /// unless one is a policy's name.
-std::vector<std::string> telling(const Query& query, const Vocabulary& vocabulary, Store& store) {
+std::vector<std::string> telling(const std::vector<std::string>& asked,
+                                 const Vocabulary& vocabulary, Store& store) {
   std::vector<std::string> words;
-  for (const auto& phrase : query.words)
+  for (const auto& phrase : asked)
     for (auto& word : split(phrase, ' ')) {
       const auto parts = words_of(word);
       if (parts.empty()) continue;
       if (parts.size() == 1 && vocabulary.is_stop_word(parts[0]) && !store.id_of(word)) continue;
-      words.push_back(word);
+      if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
     }
   return words;
 }
 
-/// What a policy says of itself, and what it says it is not for.
-std::string text_for(const Manifest& manifest) {
+/// What a policy says of itself: what it is for, how it works, and what it is not for.
+std::array<std::string, 3> texts_for(const Manifest& manifest) {
   std::string text = manifest.name + ". " + manifest.summary + " " + join(manifest.suits, ". ") +
                      ". " + join(manifest.tags, ", ") + ". ";
   for (const auto& goal : manifest.goals)
     text += goal == "mean_completion" ? "mean completion. " : goal + ". ";
-  return text + manifest.algorithm.value_or("") + " " + manifest.source.value_or("") + " " +
-         manifest.description.value_or("");
+  return {text,
+          manifest.algorithm.value_or("") + " " + manifest.source.value_or("") + " " +
+              manifest.description.value_or(""),
+          join(manifest.unsuited, ". ")};
 }
 
-constexpr float unsuited_share = 0.3F;
+bool blank(const std::string& text) { return text.find_first_not_of(" .") == std::string::npos; }
+
+/// How much each of them counts.
+constexpr float text_shares[] = {1, 0.4F, -0.3F};
 
 std::string memory_sentence(const Experience& experience, double like) {
   const std::string where = experience.workload.empty() ? "whatever it was for"
@@ -87,11 +101,13 @@ Search::Search(Store& store, Embedder& embedder, const Vocabulary& vocabulary)
   catalogue_ = store_.catalogue(embedder_.model());
   list_missing();
   for (size_t i = 0; i < catalogue_.policies.size(); ++i) places_[catalogue_.policies[i]] = i;
-  ids_ = store_.ids();
+  for (const auto& [name, id] : store_.ids())
+    if (const auto place = places_.find(id); place != places_.end())
+      named_.emplace(name, place->second);
   workloads_ = store_.workloads();
   for (const auto& [name, standing] : store_.standings())
-    if (const auto id = ids_.find(name); id != ids_.end())
-      standings_[id->second] = {standing.status, standing.reason};
+    if (const auto place = named_.find(name); place != named_.end())
+      standings_[place->second] = {standing.status, standing.reason};
   if (catalogue_.policies.size() >= exact_limit) open_index();
 }
 
@@ -99,27 +115,27 @@ void Search::list_missing() {
   const auto missing = store_.unlisted(embedder_.model());
   if (missing.empty()) return;
   std::vector<Traits> traits;
-  std::vector<std::string> texts;
+  std::vector<std::array<std::string, 3>> texts;
+  // Nothing needs no vector, and endpoints refuse to make one of it.
+  std::vector<std::string> asked;
   for (const int64_t id : missing) {
     const Manifest manifest = store_.policy(id).manifest;
     traits.push_back(traits_of(manifest));
-    texts.push_back(text_for(manifest));
-    texts.push_back(join(manifest.unsuited, ". "));
+    for (const auto& text : texts.emplace_back(texts_for(manifest)))
+      if (!blank(text)) asked.push_back(text);
   }
-  // Nothing needs no vector, and endpoints refuse to make one of it.
-  std::vector<std::string> asked;
-  for (const auto& text : texts)
-    if (!text.empty()) asked.push_back(text);
   const auto vectors = embedder_.embed(asked);
   size_t next = 0;
   const auto write = [&] {
     for (size_t i = 0; i < missing.size(); ++i) {
-      Embedder::Vector vector = vectors[next++];
-      if (!texts[2 * i + 1].empty()) {
-        const auto& against = vectors[next++];
-        for (size_t at = 0; at < vector.size(); ++at) vector[at] -= unsuited_share * against[at];
-        normalize(vector);
+      Embedder::Vector vector(vectors[next].size());
+      for (size_t part = 0; part < texts[i].size(); ++part) {
+        if (blank(texts[i][part])) continue;
+        const auto& of = vectors[next++];
+        for (size_t at = 0; at < std::min(vector.size(), of.size()); ++at)
+          vector[at] += text_shares[part] * of[at];
       }
+      normalize(vector);
       if (store_.writable()) {
         store_.list(embedder_.model(), missing[i], traits[i], vector);
       } else {
@@ -166,139 +182,160 @@ bool Search::passes(size_t at, const Filters& filters, const std::set<int64_t>& 
   if (!filters.kernel.empty() && traits.kernel > kernel_number(filters.kernel)) return false;
   if (filters.cpus > 0 && membership(double(filters.cpus), traits.cpus) < 1) return false;
   if (!filters.tags.empty() && !tagged.contains(id)) return false;
-  const auto standing = standings_.find(id);
+  const auto standing = standings_.find(at);
   const std::string status = standing == standings_.end() ? "offered" : standing->second.first;
   return filters.status.empty() ? status != "retired" : status == filters.status;
 }
 
-std::map<int64_t, Search::Memory> Search::recall(const Query& query) const {
-  std::map<int64_t, Memory> memory;
+/// What was learned on this workload and its likes.
+void Search::recall(const Query& query, Asked& asked) const {
+  asked.memory.resize(catalogue_.policies.size());
   const auto learn = [&](const std::string& fingerprint, double like) {
     for (const auto& evidence : store_.evidence(fingerprint, query.goal)) {
-      const auto id = ids_.find(evidence.policy);
-      if (id == ids_.end() || !places_.contains(id->second)) continue;
+      const auto place = named_.find(evidence.policy);
+      if (place == named_.end()) continue;
       const double enough = evidence.ratio ? std::min(1.0, double(evidence.runs) / 6) : 1;
       const bool broke = evidence.verdict == "rejected" || evidence.verdict == "failed";
       const double weight = (broke ? failure : enough) * like * like * like;
-      Memory& of = memory[id->second];
+      Memory& of = asked.memory[place->second];
       of.weight += weight;
       of.worth += weight * worth(evidence);
-      of.evidence.push_back({weight, like, evidence.id});
+      asked.all_memory += weight;
+      asked.evidence.push_back({place->second, weight, like, evidence.id});
     }
   };
   learn("", 1);
-  if (query.profile) {
-    const std::string here = fingerprint_of(query.profile->header.context);
-    if (!here.empty()) learn(here, 1);
-    for (const auto& workload : workloads_)
-      if (workload.fingerprint != here)
-        if (const double like = likeness(query.profile->features, workload.features);
-            like >= least_likeness)
-          learn(workload.fingerprint, like);
-  }
-  return memory;
+  if (!query.profile) return;
+  const std::string here = fingerprint_of(query.profile->header.context);
+  if (!here.empty()) learn(here, 1);
+  for (const auto& workload : workloads_)
+    if (workload.fingerprint != here)
+      if (const double like = likeness(query.profile->features, workload.features);
+          like >= least_likeness)
+        learn(workload.fingerprint, like);
 }
 
-std::vector<size_t> Search::shortlist(const std::vector<Embedder::Vector>& asked,
-                                      const std::map<int64_t, WordMatch>& matches,
-                                      const std::map<int64_t, Memory>& memory) const {
+/// How much of `words` each policy has: words that few have count more.
+void Search::look_up(const std::vector<std::string>& words, Asked& asked) const {
+  asked.words.resize(catalogue_.policies.size());
+  asked.hits = store_.match(words);
+  double all = 0;
+  for (const auto& word : asked.hits) all += word.weight;
+  for (const auto& word : asked.hits)
+    for (const auto& [id, value] : word.policies)
+      if (const auto place = places_.find(id); place != places_.end())
+        asked.words[place->second] += word.weight / all * (0.5 + 0.5 * value);
+}
+
+std::vector<size_t> Search::shortlist(const Asked& asked) const {
   std::vector<size_t> all(catalogue_.policies.size());
   std::iota(all.begin(), all.end(), size_t{0});
   if (!index_) return all;
   std::set<size_t> some;
-  for (const auto& vector : asked)
+  for (const auto& vector : asked.vectors)
     for (const auto& one : index_->nearest(vector.data(), index_neighbours))
       some.insert(places_.at(one.id));
-  for (const auto& [id, match] : matches)
-    if (const auto place = places_.find(id); place != places_.end()) some.insert(place->second);
-  for (const auto& [id, one] : memory) some.insert(places_.at(id));
+  for (size_t at = 0; at < asked.words.size(); ++at)
+    if (asked.words[at] > 0) some.insert(at);
+  for (const auto& item : asked.evidence) some.insert(item.at);
   return some.empty() ? all : std::vector<size_t>(some.begin(), some.end());
+}
+
+/// How near policies are to what is asked, as shares of the best; 0 for all where even that is
+/// below `floor`. What is like the best counts as well, since who asks seldom names all that is
+/// meant (Rocchio, Relevance feedback in information retrieval, 1971, with the best taken for
+/// relevant).
+std::vector<double> Search::nearness(Embedder::Vector asked, const std::vector<size_t>& places,
+                                     double floor) const {
+  std::vector<double> near(places.size());
+  const auto compare = [&] {
+    for (size_t i = 0; i < places.size(); ++i)
+      near[i] = cosine(asked.data(), catalogue_.vector(places[i]), catalogue_.dimension);
+    return std::max_element(near.begin(), near.end());
+  };
+  auto best = compare();
+  if (best == near.end() || *best < floor) return std::vector<double>(places.size());
+  const double reach = std::min(1.0, *best / full_meaning);
+  const float* first = catalogue_.vector(places[size_t(best - near.begin())]);
+  for (size_t i = 0; i < asked.size(); ++i) asked[i] += kin_share * first[i];
+  normalize(asked);
+  const double most = *compare();
+  for (double& one : near) one = most > 0 ? reach * std::max(0.0, one / most) : 0;
+  return near;
 }
 
 std::vector<Candidate> Search::find(const Query& query, size_t top, double floor) {
   const Parts& parts = query.parts;
-  const bool asked_words = !query.words.empty();
-  std::map<int64_t, WordMatch> matches;
-  if (parts.words) matches = store_.match(telling(query, vocabulary_, store_));
+  const auto words = words_asked(query);
+  const bool asked_words = !words.empty();
+  Asked asked;
+  asked.words.resize(catalogue_.policies.size());
+  if (parts.words && asked_words) look_up(telling(words, vocabulary_, store_), asked);
   std::set<int64_t> tagged;
   for (size_t i = 0; i < query.filters.tags.size(); ++i) {
     const auto these = store_.tagged(query.filters.tags[i]);
     if (i == 0) tagged = these;
     std::erase_if(tagged, [&](int64_t id) { return !these.contains(id); });
   }
-  std::map<int64_t, Memory> memory;
-  if (parts.memory) memory = recall(query);
-  const double all_memory =
-      std::accumulate(memory.begin(), memory.end(), 0.0,
-                      [](double sum, const auto& one) { return sum + one.second.weight; });
+  asked.memory.resize(catalogue_.policies.size());
+  if (parts.memory) recall(query, asked);
 
-  std::vector<Embedder::Vector> asked;
   const std::string profile_text =
       query.profile ? described(*query.profile) + (query.goal.empty() ? "" : ", " + query.goal)
                     : "";
   if (parts.meaning && !catalogue_.policies.empty()) {
     std::vector<std::string> texts;
-    if (asked_words) texts.push_back(text_of(query));
+    if (asked_words) texts.push_back(join(words, " "));
     if (!profile_text.empty()) texts.push_back(profile_text);
-    asked = embedder_.embed(texts);
-    for (const auto& vector : asked)
+    asked.vectors = embedder_.embed(texts);
+    for (const auto& vector : asked.vectors)
       if (vector.size() != catalogue_.dimension)
         throw unable("the embeddings model answers with vectors of another length than before",
                      "its name stands for another model now; give that another name");
   }
   const size_t profile_at = asked_words ? 1 : 0;
 
-  std::vector<size_t> places = shortlist(asked, matches, memory);
+  std::vector<size_t> places = shortlist(asked);
   std::erase_if(places, [&](size_t at) { return !passes(at, query.filters, tagged); });
-  std::vector<std::vector<double>> cosines;
-  std::vector<double> best(asked.size(), full_meaning);
-  for (size_t i = 0; i < asked.size(); ++i) {
-    auto& of = cosines.emplace_back();
-    of.reserve(places.size());
-    for (const size_t at : places) {
-      of.push_back(cosine(asked[i].data(), catalogue_.vector(at), catalogue_.dimension));
-      best[i] = std::max(best[i], of.back());
-    }
-  }
+  std::vector<std::vector<double>> near;
+  for (size_t i = 0; i < asked.vectors.size(); ++i)
+    near.push_back(nearness(asked.vectors[i], places, i == profile_at ? 0 : embedder_.floor()));
 
   std::vector<Scored> scored;
-  const bool fits = parts.fit && (query.profile || !query.goal.empty());
+  const bool promised = query.profile || goal_bit(query.goal);
+  const Fit fit(query);
+  const double share_of_words =
+      query.words.empty() || !query.profile ? words_share_at_goal : words_share;
   for (size_t i = 0; i < places.size(); ++i) {
     Scored one{.at = places[i]};
-    const int64_t id = catalogue_.policies[one.at];
-    const auto match = matches.find(id);
     double said = 0;
     if (asked_words) {
-      if (parts.words) one.words = match == matches.end() ? 0 : match->second.relevance;
-      if (parts.meaning)
-        one.meaning = cosines[0][i] < embedder_.floor() ? 0 : cosines[0][i] / best[0];
+      if (parts.words) one.words = asked.words[one.at];
+      if (parts.meaning) one.meaning = near[0][i];
       said = one.words < 0     ? std::max(one.meaning, 0.0)
              : one.meaning < 0 ? one.words
                                : meaning_share * one.meaning + (1 - meaning_share) * one.words;
     }
-    if (!query.profile && query.goal.empty()) {
+    if (!promised) {
       if (said <= 0) continue;
       one.score = said;
     } else {
-      one.score = one.fit = fits ? fit(catalogue_.traits[one.at], query) : 0.5;
-      if (profile_at < asked.size()) {
-        const double like = std::max(0.0, cosines[profile_at][i] / best[profile_at]);
-        one.score += described_share * (like - one.score);
-        if (!asked_words) one.meaning = like;
+      one.score = one.fit = parts.fit ? fit.of(catalogue_.traits[one.at]) : 0.5;
+      if (profile_at < near.size()) {
+        one.score += described_share * (near[profile_at][i] - one.score);
+        if (!asked_words) one.meaning = near[profile_at][i];
       }
-      if (asked_words)
-        one.score += (query.profile ? words_share : words_share_at_goal) * (said - one.score);
+      if (asked_words) one.score += share_of_words * (said - one.score);
     }
-    const auto learned = memory.find(id);
-    const double tried = learned == memory.end() ? 0 : learned->second.weight;
+    const double tried = asked.memory[one.at].weight;
     if (tried > 0) {
-      one.memory = learned->second.worth / tried;
-      const double counted = std::min(tried, most_memory);
+      one.memory = asked.memory[one.at].worth / tried;
+      const double counted = std::min(memory_share * tried, most_memory);
       one.score = (one.score + counted * one.memory) / (1 + counted);
     }
-    one.untried = curiosity * one.score * std::sqrt(std::log1p(all_memory)) / (1 + tried);
+    one.untried = curiosity * one.score * std::sqrt(std::log1p(asked.all_memory)) / (1 + tried);
     one.score += one.untried;
-    const auto standing = standings_.find(id);
+    const auto standing = standings_.find(one.at);
     if (standing != standings_.end() && standing->second.first == "promoted")
       one.score += promotion * (1 - one.score);
     one.score = std::min(1.0, std::round(one.score * 1000) / 1000);
@@ -312,18 +349,12 @@ std::vector<Candidate> Search::find(const Query& query, size_t top, double floor
   std::partial_sort(scored.begin(), scored.begin() + long(wanted), scored.end(), better);
   scored.resize(wanted);
   std::vector<Candidate> candidates;
-  for (const auto& one : scored) {
-    const int64_t id = catalogue_.policies[one.at];
-    const auto match = matches.find(id);
-    const auto learned = memory.find(id);
-    candidates.push_back(candidate_of(one, query, match == matches.end() ? nullptr : &match->second,
-                                      learned == memory.end() ? nullptr : &learned->second));
-  }
+  for (const auto& one : scored) candidates.push_back(candidate_of(one, query, fit, asked));
   return candidates;
 }
 
-Candidate Search::candidate_of(const Scored& scored, const Query& query, const WordMatch* match,
-                               const Memory* memory) const {
+Candidate Search::candidate_of(const Scored& scored, const Query& query, const Fit& fit,
+                               const Asked& asked) const {
   const int64_t id = catalogue_.policies[scored.at];
   const PolicyRow row = store_.policy(id);
   const Manifest& manifest = row.manifest;
@@ -335,20 +366,27 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const W
 
   // What was measured first, then what speaks for it, then what against, the weightiest first.
   auto& why = candidate.why;
-  if (memory) {
-    auto evidence = memory->evidence;
-    std::stable_sort(evidence.begin(), evidence.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.weight, a.id) > std::pair(b.weight, b.id);
-    });
-    for (size_t i = 0; i < evidence.size() && i < 3; ++i)
-      why.push_back(memory_sentence(store_.experience(evidence[i].id), evidence[i].like));
-  }
+  std::vector<Item> evidence;
+  for (const auto& item : asked.evidence)
+    if (item.at == scored.at) evidence.push_back(item);
+  std::stable_sort(evidence.begin(), evidence.end(), [](const Item& a, const Item& b) {
+    return std::pair(a.weight, a.id) > std::pair(b.weight, b.id);
+  });
+  for (size_t i = 0; i < evidence.size() && i < 3; ++i)
+    why.push_back(memory_sentence(store_.experience(evidence[i].id), evidence[i].like));
   std::vector<Reason> reasons;
-  if (scored.fit >= 0 && query.parts.fit) fit(catalogue_.traits[scored.at], query, &reasons);
-  if (match) reasons.push_back({1, 3, fmt::format("matches {}", join(match->words, ", "))});
-  if (scored.meaning > 0 && !query.words.empty()) {
-    const auto meant = vocabulary_.concepts(text_of(query));
-    const auto own = vocabulary_.concepts(text_for(manifest));
+  if (scored.fit >= 0 && query.parts.fit) fit.of(catalogue_.traits[scored.at], &reasons);
+  std::vector<std::string> had;
+  for (const auto& word : asked.hits) {
+    const auto at =
+        std::lower_bound(word.policies.begin(), word.policies.end(), std::pair(id, 0.0));
+    if (at != word.policies.end() && at->first == id) had.push_back(word.word);
+  }
+  if (!had.empty()) reasons.push_back({1, 3, fmt::format("matches {}", join(had, ", "))});
+  const auto words = words_asked(query);
+  if (scored.meaning > 0 && !words.empty()) {
+    const auto meant = vocabulary_.concepts(join(words, " "));
+    const auto own = vocabulary_.concepts(texts_for(manifest)[0]);
     std::vector<std::string> shared;
     for (const auto& one : meant)
       if (std::find(own.begin(), own.end(), one) != own.end()) shared.push_back(one);
@@ -362,7 +400,7 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const W
            std::pair(b.value == 1, b.weight * std::abs(b.value - 0.5));
   });
   for (const auto& reason : reasons) why.push_back((reason.value < 1 ? "but " : "") + reason.text);
-  if (const auto standing = standings_.find(id); standing != standings_.end())
+  if (const auto standing = standings_.find(scored.at); standing != standings_.end())
     why.push_back(standing->second.first + ": " + printable(standing->second.second, 120));
 
   std::vector<std::string> shares;
@@ -398,7 +436,7 @@ std::vector<std::string> Search::warnings(const Query& query) {
   constexpr size_t most = 3;
   const std::string here =
       query.profile ? fingerprint_of(query.profile->header.context) : std::string();
-  const std::string text = text_of(query);
+  const std::string text = join(query.words, " ");
   std::vector<Experience> tried;
   std::vector<std::string> texts{text};
   std::set<std::string> told;

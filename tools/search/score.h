@@ -45,11 +45,28 @@ struct Reason {
 double membership(double value, const Traits::Bounds& bounds);
 
 /// How well a policy's manifest fits profile and goal, 0 to 1: the weighted geometric mean of its
-/// parts (geometric, because one thing that is wrong spoils the rest). Writes these to `reasons` if
-/// that is not null. Half when there is nothing to compare.
-double fit(const Traits& traits, const Query& query, std::vector<Reason>* reasons = nullptr);
+/// parts (geometric, because one thing that is wrong spoils the rest, though no single one alone).
+class Fit {
+ public:
+  explicit Fit(const Query& query);
+  /// Writes the parts to `reasons` if that is not null. Half when there is nothing to compare.
+  double of(const Traits& traits, std::vector<Reason>* reasons = nullptr) const;
 
-/// What a measurement says, 0 to 1: half for no difference, all for two thirds of the cost.
+ private:
+  /// A label or a goal that is asked, and the bits of what is the same and what is like it.
+  struct Kind {
+    std::string word;
+    uint32_t same = 0, like = 0;
+    double weight = 0;  ///< 0: none is asked
+  };
+  Kind label_, goal_;
+  std::array<float, feature_count> values_;  ///< NaN: not known
+  float cpus_ = Traits::none;
+  double sure_ = 0;
+  bool profiled_ = false;
+};
+
+/// What a measurement says, 0 to 1: half for no difference, all for four fifths of the cost.
 double worth(const Evidence& evidence);
 
 /// Knob values that the manifest's settings ask for on this workload, checked against the object
@@ -80,11 +97,21 @@ class Search {
   struct Memory {
     double weight = 0;  ///< how much there is: 1 for six pairs on this very workload
     double worth = 0;   ///< weighted sum of worth()
-    struct Item {
-      double weight, like;
-      int64_t id;  ///< of the experience
-    };
+  };
+  /// What a memory is made of.
+  struct Item {
+    size_t at = 0;  ///< the policy's place
+    double weight = 0, like = 0;
+    int64_t id = 0;  ///< of the experience
+  };
+  /// All that is known of a query before policies are looked at one by one; vectors by place.
+  struct Asked {
+    std::vector<WordHits> hits;
+    std::vector<double> words;  ///< 0 to 1: how much of the words a policy has
+    std::vector<Memory> memory;
     std::vector<Item> evidence;
+    double all_memory = 0;
+    std::vector<Embedder::Vector> vectors;
   };
   /// A policy's score and what it is made of; parts that were not asked are -1.
   struct Scored {
@@ -93,22 +120,24 @@ class Search {
   };
   void list_missing();
   void open_index();
-  std::vector<size_t> shortlist(const std::vector<Embedder::Vector>& asked,
-                                const std::map<int64_t, WordMatch>& matches,
-                                const std::map<int64_t, Memory>& memory) const;
-  std::map<int64_t, Memory> recall(const Query& query) const;
+  void look_up(const std::vector<std::string>& words, Asked& asked) const;
+  void recall(const Query& query, Asked& asked) const;
+  std::vector<size_t> shortlist(const Asked& asked) const;
+  std::vector<double> nearness(Embedder::Vector asked, const std::vector<size_t>& places,
+                               double floor) const;
   bool passes(size_t at, const Filters& filters, const std::set<int64_t>& tagged) const;
-  Candidate candidate_of(const Scored& scored, const Query& query, const WordMatch* match,
-                         const Memory* memory) const;
+  Candidate candidate_of(const Scored& scored, const Query& query, const Fit& fit,
+                         const Asked& asked) const;
 
   Store& store_;
   Embedder& embedder_;
   const Vocabulary& vocabulary_;
   Catalogue catalogue_;
-  std::unordered_map<int64_t, size_t> places_;    ///< in the catalogue, by policy id
-  std::unordered_map<std::string, int64_t> ids_;  ///< by name
-  std::vector<Workload> workloads_;               ///< that this one can be likened to
-  std::map<int64_t, std::pair<std::string, std::string>> standings_;  ///< status and reason, by id
+  std::unordered_map<int64_t, size_t> places_;     ///< in the catalogue, by policy id
+  std::unordered_map<std::string, size_t> named_;  ///< the same by name
+  std::vector<Workload> workloads_;                ///< that this one can be likened to
+  std::map<size_t, std::pair<std::string, std::string>>
+      standings_;  ///< status and reason, by place
   std::optional<VectorIndex> index_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "base/paths.h"
 #include "embedder.h"
@@ -37,26 +38,42 @@ class Vocabulary : public Embedder {
     double weight = 1;
     std::map<size_t, double> near;
   };
-  /// A concept that a text names, how often, and how surely.
+  /// What a text names: how often and how surely; below zero what it says not to be about.
   struct Reading {
     std::map<size_t, double> concepts;
     std::map<std::string, double> unknown;
   };
+  /// A word of a text as terms have it.
+  struct Token {
+    std::string stem;
+    double weight = 1;  ///< less when it was misspelt or is said in passing
+  };
+  using Phrases = std::set<std::string>;  ///< stems joined with a space
+
   Reading read(const std::string& text) const;
-  const std::vector<size_t>* nearest_term(const std::string& word) const;
+  void read_clause(const std::vector<std::string>& words, Reading& reading) const;
+  std::vector<Token> tokens_of(const std::vector<std::string>& words) const;
+  void weigh(std::vector<Token>& tokens) const;
+  std::string stems_of(const std::string& phrase) const;
+  const std::string& meant_by(const std::string& stem) const;
 
   std::string model_;
   std::vector<Concept> concepts_;
-  std::map<std::string, std::vector<size_t>> terms_;  ///< by stems joined with a space
-  size_t longest_term_ = 1;                           ///< in words
-  std::set<std::string> stop_, common_;
+  std::unordered_map<std::string, std::vector<size_t>> terms_;  ///< by stems joined with a space
+  std::unordered_map<std::string, size_t> longest_;  ///< words of the longest term, by its first
+  std::set<std::string> stop_, skipped_;             ///< words
+  std::set<std::string> common_, aside_, known_;     ///< stems; known are all of the file
+  Phrases dismissing_, dismissed_;
   /// What misspelt words were taken for, as texts repeat them.
-  mutable std::map<std::string, const std::vector<size_t>*> misspelt_;
+  mutable std::unordered_map<std::string, std::string> misspelt_;
 };
 
 /// Words of a text: lower case, letters and digits, the rest separates.
 std::vector<std::string> words_of(const std::string& text);
-/// A word without its ending: "scheduling", "schedules" and "scheduled" are the same.
+/// The same by clause: what stands between full stops, commas and the like.
+std::vector<std::vector<std::string>> clauses_of(const std::string& text);
+/// A word without its ending: "scheduling", "schedules" and "scheduled" are the same, and so are
+/// "centralised" and "centralized".
 std::string stem(std::string word);
 /// How many letters must be changed, added, left out or swapped with their neighbour, at most
 /// `limit` + 1.
