@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,9 @@ struct CheckResult {
   uint64_t steps = 0;             ///< abstract instructions executed
   uint64_t map_bytes = 0;         ///< memory the maps can take
   bool complete = true;           ///< all paths were followed
-  bool rejects() const;           ///< there is a finding of severity error
+  /// "stopping task_struct.scx.weight": which callback reads what, on paths that the knobs leave.
+  std::set<std::string> reads;
+  bool rejects() const;  ///< there is a finding of severity error
 };
 
 /// Tell where a finding is: the source line of an instruction, in the policy's own file where there

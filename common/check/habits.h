@@ -32,6 +32,8 @@ class Habits : public Observer {
   void ended(const Site& site, const State& state) override;
   /// What only the whole policy tells; call it when all paths were followed.
   void conclude();
+  /// "enqueue task_struct.scx.slice" and so on.
+  const std::set<std::string>& fields_read() const { return fields_read_; }
 
  private:
   void inserted(const Site& site, const Kfunc& kfunc, const State& state);
@@ -48,7 +50,7 @@ class Habits : public Observer {
   std::map<std::string_view, Site> refills_, destroyed_;  ///< by callback
   /// Where it was first seen.
   std::optional<Site> idle_tracking_, immed_, local_on_, refills_prev_, zero_slice_, counts_down_;
-  std::set<std::string> fields_read_;           ///< "enqueue task_struct.scx.slice"
+  std::set<std::string> fields_read_;
   std::set<std::string_view> looks_at_queues_;  ///< callbacks
   bool kicks_ = false, kicks_busy_ = false, looks_for_idle_ = false, local_ = false,
        tests_flags_ = false;

@@ -365,6 +365,7 @@ void check_paths(const PolicyObject& object, const std::vector<KnobValue>& knobs
   if (machine.complete()) habits.conclude();
   result.steps = machine.steps();
   result.complete = machine.complete();
+  result.reads = habits.fields_read();
   if (!machine.complete())
     findings.add("SCX000", "note",
                  fmt::format("the policy has too many paths: only {} steps were followed, so rules "

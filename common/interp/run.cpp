@@ -232,7 +232,12 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
     taken = 0;
   };
   const auto resume = [&] { budget = activation.left; };
-  const auto place = [&] { return point(*code, next ? size_t(next - code->ops.data() - 1) : 0); };
+  // The instruction that was last begun; the first one, too, if none of this function was yet.
+  const auto at = [&] {
+    const Op* first = code->ops.data();
+    return next && next != first ? size_t(next - first - 1) : size_t{0};
+  };
+  const auto place = [&] { return point(*code, at()); };
 
   try {
     enter(code);
@@ -429,7 +434,7 @@ uint64_t Engine::loop(Activation& activation, const Code* code, uint64_t (&r)[11
     settle();
     if (!fault.where.function.empty()) throw;
     calling = code;
-    called_at = &code->ops[next ? size_t(next - code->ops.data() - 1) : 0];
+    called_at = &code->ops[at()];
     throw Fault(fault.kind, fault.reason, place());
   } catch (const Unmodelled& what) {
     settle();

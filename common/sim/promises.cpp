@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "sim/promises.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "base/text.h"
+#include "check/catalogue.h"
 
 namespace schedcp::sim {
 namespace {
@@ -18,20 +21,7 @@ std::optional<double> figure(const SimulatedRun& run, const std::string& metric)
   return run.wakeup_latency_us.p99;
 }
 
-}  // namespace
-
-std::vector<Promised> load_promises(const std::vector<Promise>& promises) {
-  std::vector<Promised> loaded;
-  for (const auto& promise : promises) {
-    if (promise.workload.find_first_of("/.") != std::string::npos)
-      throw usage_error("a promise is about '" + printable(promise.workload, 60) +
-                            "', which is no workload's name",
-                        "name a preset of schedcp-sim, such as long-tail");
-    loaded.push_back({promise, load_workload(promise.workload)});
-  }
-  return loaded;
-}
-
+/// Nothing where the policy did not come to a figure.
 std::optional<double> ratio_of(const Subject& subject, const KernelFacts& facts,
                                const Promised& promised) {
   MachineModel machine;
@@ -52,6 +42,37 @@ std::optional<double> ratio_of(const Subject& subject, const KernelFacts& facts,
   if (run.outcome == "failed" || run.outcome == "unknown") return {};
   const auto got = figure(run, promised.promise.metric);
   return got ? std::optional(*got / *usual) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Promised> load_promises(const std::vector<Promise>& promises) {
+  std::vector<Promised> loaded;
+  for (const auto& promise : promises) {
+    if (promise.workload.find_first_of("/.") != std::string::npos)
+      throw usage_error("a promise is about '" + printable(promise.workload, 60) +
+                            "', which is no workload's name",
+                        "name a preset of schedcp-sim, such as long-tail");
+    loaded.push_back({promise, load_workload(promise.workload)});
+  }
+  return loaded;
+}
+
+Kept hold_to(const Promised& promised, const Subject& subject, const KernelFacts& facts) {
+  Kept kept;
+  kept.ratio = ratio_of(subject, facts, promised);
+  const Promise& promise = promised.promise;
+  if (kept.ratio && *kept.ratio <= promise.at_most) return kept;
+  Finding& finding = kept.broken.emplace();
+  finding.rule = "SCX074";
+  finding.severity = "error";
+  finding.message = fmt::format(
+      "the manifest promises a {} of at most {:.2f} times the default scheduler's for workload {}, "
+      "and it is {}",
+      promise.metric, promise.at_most, promise.workload,
+      kept.ratio ? fmt::format("{:.2f} times", *kept.ratio) : "none at all");
+  finding.mend = find_rule(finding.rule)->mend;
+  return kept;
 }
 
 }  // namespace schedcp::sim

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "doc/manifest.h"
+#include "doc/policy.h"
 #include "sim/simulate.h"
 
 namespace schedcp::sim {
@@ -17,10 +18,13 @@ struct Promised {
 /// Throws usage_error for a workload that is not known by this name; a manifest names no files.
 std::vector<Promised> load_promises(const std::vector<Promise>& promises);
 
-/// The policy's figure over the modelled default scheduler's, on 2 CPUs, what is random drawn
-/// alike. Nothing where the policy did not come to a figure. Throws usage_error for a metric that
-/// this workload does not have.
-std::optional<double> ratio_of(const Subject& subject, const KernelFacts& facts,
-                               const Promised& promised);
+struct Kept {
+  std::optional<double> ratio;    ///< the policy's figure over the modelled default scheduler's
+  std::optional<Finding> broken;  ///< if it is more than promised, or the policy came to no figure
+};
+
+/// Simulates both on 2 CPUs, what is random drawn alike. Throws usage_error for a metric that this
+/// workload does not have.
+Kept hold_to(const Promised& promised, const Subject& subject, const KernelFacts& facts);
 
 }  // namespace schedcp::sim

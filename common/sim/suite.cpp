@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "check/catalogue.h"
 #include "check/check.h"
@@ -40,19 +39,6 @@ constexpr Words kWords[] = {{"non-existent DSQ", "SCX005"},
                             {"from an operation that does not allow it", "SCX046"},
                             {"cpuperf target", "SCX051"},
                             {"reenqueued", "SCX056"}};
-
-/// Whether function `index` of the object, or one that it calls, reads a member of a task.
-bool reads(const PolicyObject& object, size_t index, std::string_view member,
-           std::set<size_t>& seen) {
-  if (index >= object.functions().size() || !seen.insert(index).second) return false;
-  const auto& references = object.functions()[index].references;
-  return std::any_of(references.begin(), references.end(), [&](const auto& at) {
-    const Reference& reference = at.second;
-    return (reference.kind == Reference::Kind::field && reference.name == member) ||
-           (reference.kind == Reference::Kind::function &&
-            reads(object, size_t(reference.value), member, seen));
-  });
-}
 
 /// The suite for one policy.
 class Checker {
@@ -290,11 +276,9 @@ void Checker::note(const Scenario& plan, const Evidence& evidence) {
 /// Whether it orders tasks by clocks of its own, and looks at the weight of who stops: who charges
 /// dsq_vtime shows in the run that it means shares, who keeps its clocks elsewhere by this.
 bool Checker::weighs_charges(const Evidence& evidence) const {
-  std::set<size_t> seen;
-  const auto& callbacks = subject_.object->ops().callbacks;
-  const auto stopping = callbacks.find("stopping");
-  return evidence.ordered > 10 * kManyTimes && stopping != callbacks.end() &&
-         reads(*subject_.object, stopping->second, "task_struct.scx.weight", seen);
+  return evidence.ordered > 10 * kManyTimes &&
+         check_policy(*subject_.object, subject_.knobs)
+             .reads.contains("stopping task_struct.scx.weight");
 }
 
 void Checker::conclude() {

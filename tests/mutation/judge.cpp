@@ -81,9 +81,8 @@ Early judge_early(const Mutant& mutant, const std::vector<sim::Promised>& promis
     early.sim = simulated.outcome();
     if (early.sim == "passed")
       for (const auto& promised : promises) {
-        const auto ratio =
-            sim::ratio_of({&object, {}, {}, 0}, KernelFacts(limits.kernel), promised);
-        if (ratio && *ratio <= promised.promise.at_most) continue;
+        if (!sim::hold_to(promised, {&object, {}, {}, 0}, KernelFacts(limits.kernel)).broken)
+          continue;
         early.sim = "failed";
         early.rules.push_back("sim SCX074");
       }

@@ -104,7 +104,10 @@ SEC("struct_ops/nest") u64 nest(u64 *a) { return bpf_loop(1, nested, NULL, 0); }
           ".tick = (void *)nest,"));
   bench.machine.limit(1'000'000);
   const uint64_t before = bench.machine.instructions();
-  CHECK(fault_of(bench, "select_cpu").kind == Fault::Kind::budget);
+  const Fault endless = fault_of(bench, "select_cpu");
+  CHECK(endless.kind == Fault::Kind::budget);
+  CHECK(endless.where.function == "endless");  // stopped before its first instruction
+  CHECK(endless.where.source.line > 0);
   CHECK(bench.machine.instructions() - before == 1'000'000);
   CHECK(fault_of(bench, "enqueue").kind == Fault::Kind::budget);
   CHECK(bench.call("dequeue", {6}) == 21);

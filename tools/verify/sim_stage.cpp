@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "sim_stage.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "check/catalogue.h"
 #include "sim/suite.h"
 #include "verify.h"
 
@@ -17,26 +14,18 @@ namespace schedcp {
 namespace {
 
 /// Simulates what the manifest promises; the stage fails by each promise that is not kept.
-void hold_to(const std::vector<sim::Promised>& promises, const PolicyObject& object,
-             const KernelFacts& facts, Stage& stage) {
+void hold_to_all(const std::vector<sim::Promised>& promises, const PolicyObject& object,
+                 const KernelFacts& facts, Stage& stage) {
   for (const auto& promised : promises) {
     const Promise& promise = promised.promise;
-    const auto ratio = sim::ratio_of({&object, {}, {}, 0}, facts, promised);
+    sim::Kept kept = sim::hold_to(promised, {&object, {}, {}, 0}, facts);
     stage.evidence["promises"].push_back({{"workload", promise.workload},
                                           {"metric", promise.metric},
                                           {"at_most", promise.at_most},
-                                          {"ratio", ratio ? Json(*ratio) : Json()}});
-    if (ratio && *ratio <= promise.at_most) continue;
+                                          {"ratio", kept.ratio ? Json(*kept.ratio) : Json()}});
+    if (!kept.broken) continue;
     stage.outcome = "failed";
-    Finding& finding = stage.findings.emplace_back();
-    finding.rule = "SCX074";
-    finding.severity = "error";
-    finding.message = fmt::format(
-        "the manifest promises a {} of at most {:.2f} times the default scheduler's for workload "
-        "{}, and it is {}",
-        promise.metric, promise.at_most, promise.workload,
-        ratio ? fmt::format("{:.2f} times", *ratio) : "none at all");
-    finding.mend = find_rule("SCX074")->mend;
+    stage.findings.push_back(std::move(*kept.broken));
   }
 }
 
@@ -66,7 +55,7 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
                     {"complete", checked.complete}, {"limits", to_json_value(limits)}};
   if (checked.failing) stage.evidence["replay"] = sim::to_documents(*checked.failing);
   if (stage.outcome == "passed" && candidate.knobs.empty() && candidate.hints.empty()) {
-    hold_to(promises, object, KernelFacts(most.kernel), stage);
+    hold_to_all(promises, object, KernelFacts(most.kernel), stage);
   }
   stage.wall_ns = int64_t(monotonic_ns() - start);
   if (stage.outcome == "failed") stage.reason = sentence_of(stage.findings);
