@@ -155,11 +155,11 @@ std::string described(const Profile& profile) {
     if (const auto value = feature(profile.features, remark.feature))
       if (*value >= remark.from && *value < remark.below) text += std::string(", ") + remark.words;
   if (profile.machine.cpus >= 24) text += ", many cores";
-  // What it is called tells, too: programs of the field are words of the field.
-  constexpr size_t most_words = 6;
+  // What it is called tells, too: programs of the field are words of the field. Arguments may be
+  // secrets, and an endpoint would be told.
   constexpr double least_share = 0.05;
   const auto& command = profile.header.context.command;
-  for (size_t i = 0; i < std::min(most_words, command.size()); ++i) text += ", " + command[i];
+  if (!command.empty()) text += ", " + fs::path(command[0]).filename().string();
   const auto run_ns = double(profile.totals.user_ns + profile.totals.system_ns);
   for (const auto& group : profile.commands)
     if (double(group.run_ns) >= least_share * run_ns) text += ", " + group.comm;
