@@ -54,9 +54,8 @@ Stage sim_stage(const PolicyObject& object, const Candidate& candidate,
                     {"decisions", decisions},       {"longest_wait_ms", longest_ms},
                     {"complete", checked.complete}, {"limits", to_json_value(limits)}};
   if (checked.failing) stage.evidence["replay"] = sim::to_documents(*checked.failing);
-  if (stage.outcome == "passed" && candidate.knobs.empty() && candidate.hints.empty()) {
+  if (stage.outcome == "passed" && candidate.knobs.empty() && candidate.hints.empty())
     hold_to_all(promises, object, KernelFacts(most.kernel), stage);
-  }
   stage.wall_ns = int64_t(monotonic_ns() - start);
   if (stage.outcome == "failed") stage.reason = sentence_of(stage.findings);
   if (stage.outcome == "unknown")
