@@ -103,7 +103,7 @@ bench-policies-report: configure  ## Its tables and picture anew, from what was 
 	@$(BUILD)/bench/schedcp-bench-policies --directory bench --readme README.md report
 
 soak: deps kernel  ## N deployments under load in guests (N=100), added to bench/soak.jsonl
-	@bench/soak.sh $(BUILD) $(or $(N),100)
+	@bench/soak.sh $(BUILD) $(or $(N),100) $(ACCEL)
 
 fuzz: deps kernel  ## Every fuzzer for SECONDS (60) of time, under both sanitizers
 	@[ -f $(BUILD)-fuzz/build.ninja ] || CC=clang-19 CXX=clang++-19 cmake -S . -B $(BUILD)-fuzz -G Ninja \

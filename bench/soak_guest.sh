@@ -1,6 +1,7 @@
 #!/bin/sh
 # Inside the guest: COUNT deployments of the verdicts in DIR under load, each ended in another way,
-# and each followed by a look for what it left behind. Prints the members of one JSON object.
+# and each followed by a look for what it left behind. Prints after each the
+# members of one JSON object: what it saw so far.
 #
 #   soak_guest.sh DIR COUNT
 set -eu
@@ -33,6 +34,10 @@ settle() {
 programs=$(programs)
 
 deployed=0 refused=0 leftovers=0 unexpected=0 i=0
+report() {
+  printf '"kernel":"%s","deployments":%d,"deployed":%d,"refused":%d,"leftovers":%d,"unexpected":%d\n' \
+    "$(uname -r)" "$i" "$deployed" "$refused" "$leftovers" "$unexpected"
+}
 complain() { echo "soak: deployment $i ($policy, $ending): $*" >&2; }
 while [ "$i" -lt "$count" ]; do
   policy=$(ls "$verdicts" | sed -n "$((i % $(ls "$verdicts" | wc -l) + 1))p")
@@ -87,6 +92,5 @@ while [ "$i" -lt "$count" ]; do
     complain "left: state $(cat $scx/state), $(guards) guards, $(($(programs) - programs)) programs"
     leftovers=$((leftovers + 1))
   fi
+  report
 done
-printf '"kernel":"%s","deployments":%d,"deployed":%d,"refused":%d,"leftovers":%d,"unexpected":%d\n' \
-  "$(uname -r)" "$count" "$deployed" "$refused" "$leftovers" "$unexpected"

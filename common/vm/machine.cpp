@@ -50,9 +50,10 @@ std::vector<std::string> command_line(const HostFacts& host, const MachineSpec& 
   std::vector<std::string> argv{host.qemu.program, "-nodefaults", "-no-user-config"};
   const auto add = [&](std::initializer_list<std::string> more) { argv.insert(argv.end(), more); };
   add({"-display", "none", "-no-reboot"});
-  add({"-accel", spec.kvm ? "kvm" : "tcg,thread=multi,tb-size=256"});
-  add({"-cpu", spec.kvm ? "host" : "max,la57=off", "-smp", std::to_string(spec.cpus), "-m",
-       memory});
+  const char* threads = spec.accel == Accel::tcg_single ? "single" : "multi";
+  const bool kvm = spec.accel == Accel::kvm;
+  add({"-accel", kvm ? "kvm" : std::string("tcg,tb-size=256,thread=") + threads});
+  add({"-cpu", kvm ? "host" : "max,la57=off", "-smp", std::to_string(spec.cpus), "-m", memory});
   if (mode == StartMode::cold) {
     add({"-M", "microvm"});
   } else {
@@ -108,6 +109,20 @@ std::string restore_commands(const SnapshotFiles& files) {
 }
 
 }  // namespace
+
+const char* name_of(Accel accel) {
+  switch (accel) {
+    case Accel::automatic:
+      return "auto";
+    case Accel::kvm:
+      return "kvm";
+    case Accel::tcg:
+      return "tcg";
+    case Accel::tcg_single:
+      return "tcg-single";
+  }
+  return "";
+}
 
 QemuMachine::QemuMachine(const HostFacts& host, const MachineSpec& spec, StartMode mode,
                          const SnapshotFiles& files, const fs::path& console_file) {

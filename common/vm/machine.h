@@ -28,11 +28,21 @@ struct GuestError : Error {
   bool late = false;  ///< it only did not answer in time
 };
 
+/// What runs the guest's instructions.
+enum class Accel {
+  automatic,   ///< kvm where a guest boots with it, else tcg
+  kvm,         ///< the processor
+  tcg,         ///< QEMU, every CPU of the guest in a thread of its own
+  tcg_single,  ///< QEMU, the CPUs taking turns in one thread: slower, no races in the emulation
+};
+/// "auto", "kvm", "tcg" or "tcg-single".
+const char* name_of(Accel accel);
+
 /// What decides how a machine is built; a snapshot fits exactly one of these.
 struct MachineSpec {
   Kernel kernel;
   fs::path initramfs;
-  bool kvm = false;
+  Accel accel = Accel::tcg;  ///< never automatic
   int cpus = 2;
   int memory_mib = 1024;
   std::vector<fs::path> share;  ///< writable shares, tags share0, share1, ...

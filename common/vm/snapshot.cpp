@@ -92,7 +92,7 @@ std::string snapshot_key(const HostFacts& host, const MachineSpec& spec) {
       "qemu " + host.qemu.version + " " + host.qemu.identity,
       "kernel " + file_identity(spec.kernel.vmlinux),
       "initramfs " + file_identity(spec.initramfs),
-      std::string("accel ") + (spec.kvm ? "kvm" : "tcg"),
+      std::string("accel ") + name_of(spec.accel),
       "cpus " + std::to_string(spec.cpus),
       "memory " + std::to_string(spec.memory_mib),
       "root " + std::to_string(spec.share_root),

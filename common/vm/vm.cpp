@@ -39,11 +39,11 @@ void check(const VmOptions& o) {
     throw usage_error("a guest without the host's root has no shares");
 }
 
-MachineSpec spec_of(const VmOptions& o, const HostFacts& host, bool kvm) {
+MachineSpec spec_of(const VmOptions& o, const HostFacts& host, Accel accel) {
   MachineSpec spec;
   spec.kernel = resolve_kernel(o.kernel, o.notice);
   spec.initramfs = initramfs_for(spec.kernel, file_identity(spec.kernel.vmlinux));
-  spec.kvm = kvm;
+  spec.accel = accel;
   spec.cpus = o.cpus;
   spec.memory_mib = o.memory_mib;
   spec.share_root = o.share_root;
@@ -54,7 +54,7 @@ MachineSpec spec_of(const VmOptions& o, const HostFacts& host, bool kvm) {
       throw usage_error("cannot share '" + share.string() + "': not a directory");
     spec.share.push_back(path);
   }
-  if (!kvm && (host.qemu.major < 10 && o.cpus > 1))
+  if (accel != Accel::kvm && (host.qemu.major < 10 && o.cpus > 1))
     throw unable("cannot run a guest of several cpus with QEMU " + host.qemu.version +
                      ": before 10 its emulation breaks them",
                  "apt-get install -t bookworm-backports qemu-system-x86, or --cpus 1");
@@ -68,7 +68,7 @@ KvmVerdict probe_kvm(const HostFacts& host, const VmOptions& options) {
   MachineSpec spec;
   spec.kernel = resolve_kernel(options.kernel, options.notice);
   spec.initramfs = initramfs_for(spec.kernel, file_identity(spec.kernel.vmlinux));
-  spec.kvm = true;
+  spec.accel = Accel::kvm;
   spec.cpus = 2;
   spec.memory_mib = 256;
   try {
@@ -113,12 +113,11 @@ std::string entropy() {
 }  // namespace
 
 AccelChoice choose_acceleration(const VmOptions& options) {
-  if (options.accel == Accel::tcg) return {false, "asked for"};
-  if (options.accel == Accel::kvm) return {true, "asked for"};
+  if (options.accel != Accel::automatic) return {options.accel, "asked for"};
   const HostFacts host = host_facts();
   const auto verdict = kvm_verdict(host, host.boot_id + " " + host.qemu.identity,
                                    [&] { return probe_kvm(host, options); });
-  return {verdict.works, verdict.why};
+  return {verdict.works ? Accel::kvm : Accel::tcg, verdict.why};
 }
 
 Vm::Vm(std::unique_ptr<Guest> guest) : guest_(std::move(guest)) {}
@@ -130,7 +129,7 @@ Vm Vm::start(const VmOptions& options) {
   check(options);
   const HostFacts host = host_facts();
   const AccelChoice accel = choose_acceleration(options);
-  const MachineSpec spec = spec_of(options, host, accel.kvm);
+  const MachineSpec spec = spec_of(options, host, accel.accel);
   auto guest = std::make_unique<Guest>();
   guest->kernel = spec.kernel;
   guest->accel = accel;
@@ -195,7 +194,7 @@ Vm Vm::start(const VmOptions& options) {
       guest->machine->expect(wire::Type::hello, options.start_timeout, "booting");
       break;
     } catch (const GuestError&) {
-      if (tries == kBoots - 1 || accel.kvm) throw;
+      if (tries == kBoots - 1 || accel.accel == Accel::kvm) throw;
     }
   }
   set_up(options.start_timeout);
@@ -216,9 +215,8 @@ std::string Vm::get(const std::string& path) {
 }
 
 const Kernel& Vm::kernel() const { return guest_->kernel; }
-bool Vm::kvm() const { return guest_->accel.kvm; }
 std::string Vm::acceleration() const {
-  return std::string(guest_->accel.kvm ? "kvm" : "tcg") + " (" + guest_->accel.why + ")";
+  return std::string(name_of(guest_->accel.accel)) + " (" + guest_->accel.why + ")";
 }
 bool Vm::restored() const { return guest_->restored; }
 std::string Vm::console() const { return guest_->machine->console(); }

@@ -22,9 +22,6 @@
 
 namespace schedcp {
 
-/// Which acceleration to use.
-enum class Accel { automatic, kvm, tcg };
-
 /// How a guest is to be.
 struct VmOptions {
   int cpus = 2;
@@ -94,8 +91,7 @@ class Vm {
   std::string get(const std::string& path);
 
   const Kernel& kernel() const;
-  bool kvm() const;
-  /// "kvm" or "tcg", and why.
+  /// What runs its instructions (name_of), and why that.
   std::string acceleration() const;
   bool restored() const;        ///< from a snapshot
   std::string console() const;  ///< what the kernel printed last (all of it with kernel_log)
@@ -109,7 +105,7 @@ class Vm {
 
 /// What Vm::start would use for acceleration, and why; probes KVM if that is unknown.
 struct AccelChoice {
-  bool kvm = false;
+  Accel accel = Accel::tcg;  ///< never automatic
   std::string why;
 };
 AccelChoice choose_acceleration(const VmOptions& options);

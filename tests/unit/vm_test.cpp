@@ -106,7 +106,8 @@ TEST_CASE("a snapshot's key names everything the snapshot depends on") {
   };
   CHECK(differs([](HostFacts&, MachineSpec& s) { s.cpus = 3; }));
   CHECK(differs([](HostFacts&, MachineSpec& s) { s.memory_mib = 512; }));
-  CHECK(differs([](HostFacts&, MachineSpec& s) { s.kvm = true; }));
+  CHECK(differs([](HostFacts&, MachineSpec& s) { s.accel = Accel::kvm; }));
+  CHECK(differs([](HostFacts&, MachineSpec& s) { s.accel = Accel::tcg_single; }));
   CHECK(differs([](HostFacts&, MachineSpec& s) { s.share_root = true; }));
   CHECK(differs([](HostFacts&, MachineSpec& s) { s.share = {"/tmp"}; }));
   CHECK(differs([](HostFacts& h, MachineSpec&) { h.boot_id = "c"; }));

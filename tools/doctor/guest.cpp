@@ -68,7 +68,7 @@ std::vector<Examined> examine_guest() {
     // boot.
     if (!kernels.empty() || running_kernel_release()) {
       const AccelChoice choice = choose_acceleration({});
-      kvm = choice.kvm;
+      kvm = choice.accel == Accel::kvm;
       accel_why = choice.why;
     } else {
       accel_why = "not tried: there is no guest kernel yet";

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
                  "Guest kernel: a release of 'kernel list', running, debian, or an image's path.");
   program.option("--timeout", options.timeout, "DURATION", "Kill the command after this long.");
   program.option("--accel", options.accel, "MODE", "How the guest's instructions are run.")
-      .choices({"auto", "kvm", "tcg"})
+      .choices({"auto", "kvm", "tcg", "tcg-single"})
       .default_text("auto");
   program.option("--share", options.shares, "DIR",
                  "Let the command write to this directory of the host.");

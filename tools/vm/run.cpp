@@ -38,9 +38,8 @@ int run_in_guest(Program& program, const RunOptions& options) {
   vm_options.cpus = int(options.cpus);
   vm_options.memory_mib = int(options.memory_mib);
   vm_options.kernel = options.kernel;
-  vm_options.accel = options.accel == "kvm"   ? Accel::kvm
-                     : options.accel == "tcg" ? Accel::tcg
-                                              : Accel::automatic;
+  for (const Accel accel : {Accel::automatic, Accel::kvm, Accel::tcg, Accel::tcg_single})
+    if (options.accel == name_of(accel)) vm_options.accel = accel;
   vm_options.shares.assign(options.shares.begin(), options.shares.end());
   vm_options.cold = options.cold;
   if (options.kernel_log) vm_options.kernel_log = *options.kernel_log;
