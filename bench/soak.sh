@@ -16,7 +16,9 @@ accel=${3:-tcg-single}
 per_guest=50
 export PATH="$build/bin:$build/share/schedcp/workloads:$PATH"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+vm=
+trap '[ -z "$vm" ] || { kill "$vm" && wait "$vm" || true; }; rm -rf "$work"' EXIT
+trap 'exit 143' INT TERM
 export SCHEDCP_STATE_DIR="$work/state"
 mkdir -p "$SCHEDCP_STATE_DIR" "$work/verdicts"
 
@@ -33,7 +35,10 @@ while [ "$left" -gt 0 ]; do
   # 125 and the last word counts.
   code=0
   schedcp-vm --root --accel "$accel" --kernel-log "$work/kernel" --timeout 1h -- \
-    sh "$here/soak_guest.sh" "$work/verdicts" "$count" > "$work/said" 2> "$work/err" || code=$?
+    sh "$here/soak_guest.sh" "$work/verdicts" "$count" > "$work/said" 2> "$work/err" &
+  vm=$!
+  wait $vm || code=$?
+  vm=
   # Every guest's kernel tells of the policies it took in: a log without them shows nothing.
   if [ "$code" -eq 0 ] && ! grep -q sched_ext "$work/kernel"; then code=log_without_sched_ext; fi
   panics=$(grep -cE 'Kernel panic|Oops' "$work/kernel" || true)

@@ -340,6 +340,7 @@ int Program::run_status(int argc, char** argv, const std::function<int()>& work)
                 {"code", int(code)},
                 {"message", error.what()}};
       if (!error.hint.empty()) line["hint"] = error.hint;
+      if (error.code == ExitCode::busy) line["retry"] = true;
       fmt::print(stderr, "{}\n", dump(line));
     }
     return int(code);

@@ -20,7 +20,8 @@ struct pollfd;
 
 namespace schedcp {
 
-/// The fault of a guest: it panicked, hung or vanished. `console` is what its kernel said last.
+/// The fault of a guest: it panicked, hung or vanished. `console` is what its kernel said last. The
+/// code is vm_fault; busy where the emulator is to blame and the same may go well the next time.
 struct GuestError : Error {
   GuestError(const std::string& message, std::string console, std::string hint = {})
       : Error(ExitCode::vm_fault, message, std::move(hint)), console(std::move(console)) {}
@@ -103,6 +104,7 @@ class QemuMachine {
   void read_console();
   [[noreturn]] void gone();
 
+  Accel accel_;
   std::optional<Child> qemu_;
   Fd port_, serial_, monitor_, errors_, console_file_;
   wire::Cutter incoming_;

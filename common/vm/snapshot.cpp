@@ -87,7 +87,7 @@ fs::path initramfs_for(const Kernel& kernel, const std::string& kernel_identity)
 
 std::string snapshot_key(const HostFacts& host, const MachineSpec& spec) {
   std::vector<std::string> lines{
-      "format 2",
+      "format 3",
       "boot " + host.boot_id,
       "qemu " + host.qemu.version + " " + host.qemu.identity,
       "kernel " + file_identity(spec.kernel.vmlinux),

@@ -76,6 +76,15 @@ TEST_CASE("a policy that dies midway is dropped, and why is said") {
   CHECK(m.enables == 2);
 }
 
+TEST_CASE("a guest that the emulator loses is measured in again, while there is time") {
+  if (geteuid() != 0) return;  // who may write the kernel's log
+  const auto result =
+      bench({"--policy", "fifo", "--runs", "1", "--max-time", "12s", "--", "sh", "-c",
+             "echo 'Oops: int3: 0000' > /dev/kmsg; echo c > /proc/sysrq-trigger"});
+  CHECK(result.exit.code == int(ExitCode::timeout));
+  CHECK(result.err.find("the emulator lost the guest") != std::string::npos);
+}
+
 TEST_CASE("runs do not see each other's files, and see what was prepared") {
   const auto [result, m] =
       measure({"--policy", "fifo", "--runs", "1", "--prepare", "echo 42 > /tmp/prepared",

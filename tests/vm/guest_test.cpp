@@ -144,6 +144,17 @@ TEST_CASE("a panic is the guest's fault, with the kernel's last words") {
   CHECK(r.err.find("Kernel panic - not syncing: sysrq triggered crash") != std::string::npos);
 }
 
+TEST_CASE("a panic by the emulator's race is told from the others: it may go well the next time") {
+  const std::string lost = "echo 'Oops: int3: 0000 [#1]' > /dev/kmsg; echo c > /proc/sysrq-trigger";
+  const auto said = [&](const char* accel) {
+    const auto r = shell(lost + "; sleep 60", {"--root", "--accel", accel});
+    CHECK(r.exit.code == 125);
+    return r.err;
+  };
+  CHECK(said("tcg").find("\"retry\":true") != std::string::npos);
+  CHECK(said("tcg-single").find("\"retry\"") == std::string::npos);
+}
+
 TEST_CASE("signals go to the command first, and end the guest if it does not care") {
   const TempDir dir("vm-test");
   const auto start = [&](const std::string& script) {

@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "base/process.h"
 #include "base/signal.h"
+#include "base/time.h"
 
 namespace schedcp {
 namespace {
@@ -28,6 +29,9 @@ class Conversation {
       line.starts_with('\x1e') ? obey(line.substr(1)) : foreign(line);
     }
   }
+
+  /// The guest is lost, and a second try may well succeed.
+  bool lost() const { return !error_ && lost_; }
 
   /// Throws what the session reported, or what schedcp-vm said.
   [[noreturn]] void fail(int code) const {
@@ -62,6 +66,7 @@ class Conversation {
     if (message.is_object() && message.contains("message")) {
       foreign_ = message["message"].get<std::string>();
       hint_ = message.value("hint", "");
+      lost_ = message.value("retry", false);
     } else if (line.starts_with("schedcp-vm: ") && foreign_.empty()) {
       foreign_ = printable(line.substr(12), 400);
     }
@@ -71,13 +76,13 @@ class Conversation {
   HostWitness witness_;
   int answers_;
   std::string unread_, foreign_, hint_;
+  bool lost_ = false;
   std::optional<Error> error_;
 };
 
-}  // namespace
-
-Session guest_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
-                      Progress& progress) {
+/// One guest; nothing if it was lost.
+std::optional<Session> try_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
+                                   Progress& progress) {
   auto [in_read, in_write] = make_pipe();
   auto [out_read, out_write] = make_pipe();
   auto [err_read, err_write] = make_pipe();
@@ -130,10 +135,27 @@ Session guest_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
     }
   }
   const Exit exit = *child.wait();
+  if (conversation.lost()) return std::nullopt;
   if (!exit.ok() || answer.empty()) conversation.fail(exit.code);
   Session session;
   parse_value(parse_stream(answer, "the guest").at(0), session, "");
   return session;
+}
+
+}  // namespace
+
+Session guest_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
+                      Progress& progress) {
+  const uint64_t start = monotonic_ns();
+  Plan rest = plan;
+  for (;;) {
+    if (auto session = try_session(rest, size, sink, progress)) return std::move(*session);
+    rest.max_ns = plan.max_ns - int64_t(monotonic_ns() - start);
+    if (rest.max_ns <= 0)
+      throw timed_out("the emulator lost the guest, and there is no time left to measure again",
+                      "--max-time gives it longer");
+    progress.update(0, "the emulator lost the guest; measuring from the beginning");
+  }
 }
 
 ExitCode serve_session() {

@@ -13,8 +13,9 @@ struct GuestSize {
   int64_t memory_mib = 1024;
 };
 
-/// Carry out `plan` in one fresh guest. Throws what the session threw, or unable with the guest's
-/// own words when it was the guest that failed.
+/// Carry out `plan` in one fresh guest; from its beginning in another if the emulator loses it.
+/// Throws what the session threw, or unable with the guest's own words when it was the guest that
+/// failed.
 Session guest_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
                       Progress& progress);
 

@@ -121,7 +121,7 @@ Json error_of(const McpTool& tool, const Outcome& outcome, const Json& line) {
   const std::string meaning = meaning_of(tool, code);
   if (!meaning.empty()) error["meaning"] = meaning;
   if (!hint.empty()) error["hint"] = clean(hint);
-  error["retryable"] = code == int(ExitCode::busy);
+  error["retryable"] = line.is_object() && line.value("retry", false);
   return error;
 }
 

@@ -114,6 +114,7 @@ Stage StageGuest::run(const std::string& name, const Json& plan, std::chrono::na
       stage.evidence = std::move(answer);
     }
   } catch (const GuestError& error) {
+    if (error.code == ExitCode::busy) throw;  // not the policy's doing
     fail(stage, "the guest's kernel died: " + last_words(error.console));
     stage.evidence = {{"error", error.what()}};
     Json lines = Json::array();
@@ -128,6 +129,21 @@ Stage StageGuest::run(const std::string& name, const Json& plan, std::chrono::na
 
 bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress,
                        const VerifyOptions& options) {
+  const size_t stages = verdict.stages.size();
+  try {
+    return check(verdict, object, stress, options, Accel::automatic);
+  } catch (const GuestError& error) {
+    if (error.code != ExitCode::busy) throw;
+  }
+  options.waiting("the emulator lost the guest; once more, slower");
+  verdict.stages.resize(stages);
+  const bool passed = check(verdict, object, stress, options, Accel::tcg_single);
+  clean_ = false;  // the next policy gets a quick guest again
+  return passed;
+}
+
+bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress,
+                       const VerifyOptions& options, Accel accel) {
   const Candidate& candidate = verdict.candidate;
   const fs::path directory =
       candidate.policy.path ? fs::path(*candidate.policy.path).parent_path() : fs::path();
@@ -140,6 +156,7 @@ bool StageGuest::check(Verdict& verdict, const PolicyObject& object, bool stress
   machine.share_root = false;
   machine.kernel = options.kernel;
   machine.cpus = int(options.cpus);
+  machine.accel = accel;
   machine.notice = options.waiting;
   int64_t start_ns = 0;
   if (clean_) try {

@@ -20,11 +20,14 @@ class StageGuest {
   /// Runs the kernel stage and, if `stress`, the stress stage, and appends what they say to
   /// verdict.stages (both "skipped" or "failed" when the first fails) and the guest's release to
   /// verdict.kernels. A guest that dies under the policy rejects it; one that does not start is a
-  /// thrown Error. Returns whether all passed.
+  /// thrown Error; one that the emulator loses is no word on the policy: all is done again where
+  /// that cannot happen. Returns whether all passed.
   bool check(Verdict& verdict, const PolicyObject& object, bool stress,
              const VerifyOptions& options);
 
  private:
+  bool check(Verdict& verdict, const PolicyObject& object, bool stress,
+             const VerifyOptions& options, Accel accel);
   Stage run(const std::string& name, const Json& plan, std::chrono::nanoseconds limit,
             const fs::path& directory);
   std::optional<Vm> vm_;
