@@ -80,9 +80,11 @@ TEST_CASE("a guest that the emulator loses is measured in again, while there is 
   if (geteuid() != 0) return;  // who may write the kernel's log
   const auto result =
       bench({"--policy", "fifo", "--runs", "1", "--max-time", "12s", "--", "sh", "-c",
-             "echo 'Oops: int3: 0000' > /dev/kmsg; echo c > /proc/sysrq-trigger"});
-  CHECK(result.exit.code == int(ExitCode::timeout));
-  CHECK(result.err.find("the emulator lost the guest") != std::string::npos);
+             "echo '<0>Oops: int3: 0000' > /dev/kmsg; echo c > /proc/sysrq-trigger"});
+  // The last guest may come up too late to run anything: then nothing was found out.
+  const bool too_late = result.exit.code == int(ExitCode::no);
+  CHECK((too_late || result.exit.code == int(ExitCode::timeout)));
+  CHECK(too_late == (result.err.find("the emulator lost the guest") == std::string::npos));
 }
 
 TEST_CASE("runs do not see each other's files, and see what was prepared") {

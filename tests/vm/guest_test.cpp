@@ -145,7 +145,8 @@ TEST_CASE("a panic is the guest's fault, with the kernel's last words") {
 }
 
 TEST_CASE("a panic by the emulator's race is told from the others: it may go well the next time") {
-  const std::string lost = "echo 'Oops: int3: 0000 [#1]' > /dev/kmsg; echo c > /proc/sysrq-trigger";
+  const std::string lost =
+      "echo '<0>Oops: int3: 0000 [#1]' > /dev/kmsg; echo c > /proc/sysrq-trigger";
   const auto said = [&](const char* accel) {
     const auto r = shell(lost + "; sleep 60", {"--root", "--accel", accel});
     CHECK(r.exit.code == 125);
