@@ -32,6 +32,9 @@ struct Clock {
   Time furthest_back = 0;
 };
 
+/// As many as tell a habit from chance.
+constexpr uint64_t kManyTimes = 10;
+
 struct Evidence {
   std::optional<Cause> cause;             ///< of the first violation
   uint64_t instructions = 0, events = 0;  ///< of the policy, and of the kernel: what the run took

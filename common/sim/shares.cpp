@@ -16,8 +16,6 @@ constexpr double kEquallyLong = 0.9;
 constexpr double kEnough = 100 * kMs, kPlenty = 200 * kMs;
 /// Who came so long after the policy has met clocks that had moved on.
 constexpr Time kLate = 50 * kMs;
-/// As many as tell a habit from chance.
-constexpr uint64_t kManyTimes = 10;
 
 struct Hog {
   const Task* task;

@@ -76,8 +76,6 @@ class Checker {
   bool by_weight_ = true;  ///< as far as is known, it shares CPU time so
 };
 
-/// As many as tell a habit from chance.
-constexpr uint64_t kManyTimes = 10;
 constexpr Time kMuchBack = 10 * kMs;
 
 bool is_unfair(const SimulatedRun& run) {
