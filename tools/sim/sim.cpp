@@ -155,6 +155,7 @@ std::vector<Simulation> simulate_all(const Subjects& subjects, const SimOptions&
     one.cpus = scene.machine.cpus;
     one.kernel = scene.facts.release();
     one.seed = options.seed + int64_t(i % runs);
+    one.notes = scene.workload->model.notes;
     one.policy = std::move(policies[i]);
     one.baseline = baselines[i % runs];
     compare(one);
