@@ -157,7 +157,6 @@ struct WorkloadModel {
   std::vector<TaskModel> tasks;
   std::vector<Disturbance> disturbances;
   std::optional<WaitLimits> limits;
-  std::vector<std::string> notes;
   static constexpr auto fields() {
     return std::tuple{
         required("name", &WorkloadModel::name, "What it is called."),
@@ -169,8 +168,7 @@ struct WorkloadModel {
                  "happens. What then still waits is stranded."),
         required("tasks", &WorkloadModel::tasks, "Its tasks."),
         optional("disturbances", &WorkloadModel::disturbances, "What is done to them."),
-        optional("limits", &WorkloadModel::limits, "What makes a run a failure."),
-        optional("notes", &WorkloadModel::notes, "What it leaves out of what it was made from.")};
+        optional("limits", &WorkloadModel::limits, "What makes a run a failure.")};
   }
 };
 

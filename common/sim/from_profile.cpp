@@ -116,16 +116,14 @@ struct Maker {
                         kMostWakeups / std::max(1.0, wakeups * of_tasks)});
     if (of_tasks < 1)
       notes.push_back(
-          fmt::format("the profile has {:.0f} tasks; simulated is a part of {:.2g} of "
-                      "them, and of the work",
+          fmt::format("Of its {:.0f} tasks a part of {:.2g} is simulated, with as much "
+                      "of the work.",
                       tasks, of_tasks));
     if (of_time < 1)
       notes.push_back(
-          fmt::format("the profile is of {:.1f} s; simulated is a part of {:.2g} of each task's "
-                      "work and sleeps",
-                      wall_ns / 1e9, of_time));
+          fmt::format("Of each task's work and sleeps a part of {:.2g} is simulated.", of_time));
     if (std::none_of(groups.begin(), groups.end(), [](auto* group) { return group->wakeups; }))
-      notes.push_back("the profile knows no wakeups; nobody sleeps");
+      notes.push_back("It knows no wakeups: nobody sleeps.");
   }
 
   [[noreturn]] static void refuse() {
@@ -190,7 +188,8 @@ struct Maker {
       run += kind.run_ns * double(kind.tasks);
       tasks += double(kind.tasks);
     }
-    const double most = of_time * wall_ns;
+    // Fewer tasks that come as close together take less time to come.
+    const double most = of_time * of_tasks * wall_ns;
     const auto till_end = [&] {
       return least_stretch(
           most, [&](double stretch) { return share(kinds, cpus, stretch).makespan_ns >= most; });
@@ -257,8 +256,8 @@ struct Maker {
     model.name = name;
     model.summary = fmt::format("From a profile of '{}'.",
                                 printable(join(profile.header.context.command, " "), 60));
+    for (const auto& note : notes) model.summary += " " + note;
     for (const auto& kind : kinds) model.tasks.push_back(task(kind, stretch));
-    model.notes = std::move(notes);
     return model;
   }
 };

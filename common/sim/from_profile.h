@@ -35,7 +35,7 @@ bool is_profile(const Json& json);
 ///
 /// Where that is more than the bounds above, a part is simulated: fewer tasks with all commands'
 /// shares of the CPU time kept, and less of each task with its bursts as they are. The workload's
-/// notes say so.
+/// summary says so.
 ///
 /// `name` is what it is called. Throws usage_error where a profile knows no task lengths.
 WorkloadModel workload_of_profile(const Profile& profile, const std::string& name);
