@@ -61,6 +61,12 @@ std::optional<double> won(const std::vector<Experience>& past, const Candidate& 
   return newest->ratio->median;
 }
 
+bool refused(const std::vector<Experience>& past, const Candidate& candidate) {
+  return std::any_of(past.begin(), past.end(), [&](const Experience& one) {
+    return same(one, candidate) && (one.verdict == "rejected" || one.verdict == "failed");
+  });
+}
+
 const Candidate* champion(const std::vector<Experience>& past, const std::vector<Candidate>& plan) {
   const Candidate* best = nullptr;
   double least = 1;

@@ -23,6 +23,9 @@ std::vector<Experience> recall(const Context& context);
 /// The ratio by which it won here by enough runs, if the newest word on it is still that.
 std::optional<double> won(const std::vector<Experience>& past, const Candidate& candidate);
 
+/// Whether it was rejected or failed on this workload.
+bool refused(const std::vector<Experience>& past, const Candidate& candidate);
+
 /// The one of the plan that won here by most, if any did.
 const Candidate* champion(const std::vector<Experience>& past, const std::vector<Candidate>& plan);
 

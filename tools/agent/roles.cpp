@@ -80,8 +80,9 @@ std::vector<Candidate> plan(Profile profile, const AgentOptions& options, Journe
   std::vector<std::string> arguments{"--top", std::to_string(options.top)};
   if (goal) arguments.insert(arguments.end(), {"--goal", *goal});
   auto candidates = ask("schedcp-search", arguments, {to_json(profile)}).all<Candidate>();
-  const auto space = configurations(profile);
+  auto space = configurations(profile);
   const auto past = recall(profile.header.context);
+  std::erase_if(space, [&](const Candidate& one) { return refused(past, one); });
   for (const auto& one : space)
     if (const auto ratio = won(past, one); ratio && !planned(candidates, one)) {
       candidates.push_back(one);
