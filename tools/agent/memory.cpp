@@ -43,6 +43,11 @@ bool same(const Experience& one, const Candidate& other) {
   return one.policy == other.policy.name && same_knobs(one.knobs, other.knobs);
 }
 
+bool planned(const std::vector<Candidate>& plan, const Candidate& candidate) {
+  return std::any_of(plan.begin(), plan.end(),
+                     [&](const Candidate& one) { return same(one, candidate); });
+}
+
 std::vector<Experience> recall(const Context& context) {
   const std::string workload = fingerprint_of(context);
   if (workload.empty()) return {};

@@ -13,6 +13,7 @@ constexpr int64_t deciding_pairs = 6;
 /// The same policy with the same knobs: configurations of one policy are policies of their own.
 bool same(const Candidate& one, const Candidate& other);
 bool same(const Experience& one, const Candidate& other);
+bool planned(const std::vector<Candidate>& plan, const Candidate& candidate);
 
 /// What people call it: its canonical name, where it is a configuration.
 std::string called(const Candidate& candidate);

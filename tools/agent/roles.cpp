@@ -3,20 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/time.h"
 
 namespace schedcp {
-namespace {
-
-bool planned(const std::vector<Candidate>& plan, const Candidate& candidate) {
-  return std::any_of(plan.begin(), plan.end(),
-                     [&](const Candidate& one) { return same(one, candidate); });
-}
-
-}  // namespace
-
 Journey::Journey(Duration max_time, Report& report)
     : end_ns_(monotonic_ns() + uint64_t(max_time.count())),
       report_(report),

@@ -26,7 +26,7 @@ constexpr int64_t part_of_time = 10;    // no more than this part of --max-time
 constexpr double screening_part = 0.7;  // of which
 constexpr size_t at_once = 54;          // configurations; then the clock is looked at
 constexpr size_t finalists = 12, nearest = 4;
-constexpr int64_t screening_seed = 1, deciding_seed = 2, deciding_runs = 7;
+constexpr int64_t screening_seed = 1, deciding_seed = 2, deciding_runs = 15;
 constexpr size_t longest_name = 15;  // of a command, in bytes
 constexpr double hopeless = 1e9;   // the cost of what failed, or of what the simulator cannot tell
 constexpr double alike = 0.001;    // costs nearer than this are told as the same
@@ -56,9 +56,22 @@ Yardstick yardstick_of(const std::string& goal) {
   return {"makespan", 0.03, [](const Run& run) { return run.makespan_ms; }};
 }
 
-/// Cost over the default's, over some draws: median and range. Below 1 is better.
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Cost over the default's, draw by draw. Below 1 is better.
 struct Cost {
-  double median = hopeless, low = hopeless, high = hopeless;
+  std::vector<double> draws;
+  double median = hopeless;
+
+  /// Over that of another on the same draws.
+  double over(const Cost& other) const {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < draws.size(); ++i) ratios.push_back(draws[i] / other.draws[i]);
+    return median_of(ratios);
+  }
 };
 
 /// The workload and the machine as files for schedcp-sim, while this lives.
@@ -86,11 +99,10 @@ class Simulator {
                                  .all<Simulation>();
     std::vector<Cost> costs;
     for (size_t i = 0; i < candidates.size(); ++i) {
-      std::vector<double> each;
+      Cost& one = costs.emplace_back();
       for (size_t run = 0; run < size_t(runs); ++run)
-        each.push_back(cost(simulations.at(i * size_t(runs) + run)));
-      std::sort(each.begin(), each.end());
-      costs.push_back({each[each.size() / 2], each.front(), each.back()});
+        one.draws.push_back(cost(simulations.at(i * size_t(runs) + run)));
+      one.median = median_of(one.draws);
     }
     return costs;
   }
@@ -98,8 +110,9 @@ class Simulator {
   /// "makespan 0.71 of the default's (0.70 to 0.72)".
   std::string sentence(const Cost& cost) const {
     if (cost.median >= hopeless) return "fails, or does what the simulator does not know";
+    const auto [low, high] = std::minmax_element(cost.draws.begin(), cost.draws.end());
     return fmt::format("{} {:.3f} of the default's ({:.3f} to {:.3f})", yardstick_.what,
-                       cost.median, cost.low, cost.high);
+                       cost.median, *low, *high);
   }
 
  private:
@@ -154,7 +167,7 @@ std::vector<Cost> offered(std::vector<Candidate>& plan, const Simulator& simulat
       costs.push_back(simulator.costs({candidate}, deciding_seed, deciding_runs)[0]);
       candidate.why.push_back("simulated: " + simulator.sentence(costs.back()));
     } catch (const Error& error) {
-      costs.emplace_back();
+      costs.push_back({std::vector<double>(deciding_runs, hopeless)});
       candidate.why.push_back(std::string("not simulated: ") + error.what());
     }
   return costs;
@@ -219,13 +232,15 @@ void synthesise(std::vector<Candidate>& plan, const std::vector<Candidate>& spac
     for (const size_t i : finals(screened, resolution)) best.push_back(space[i]);
     const auto costs = simulator.costs(best, deciding_seed, deciding_runs);
     const auto others = offered(plan, simulator);
-    double least = 1;
-    for (const auto& cost : others) least = std::min(least, cost.median);
     put_last(plan, others, resolution);
 
     const size_t cheapest = first_within(costs, alike);
     const size_t plainest = first_within(costs, costs[cheapest].median * resolution);
-    const bool joins = costs[cheapest].median < least * (1 - resolution);
+    const double enough = 1 - resolution;
+    const bool joins = costs[cheapest].median < enough &&
+                       std::all_of(
+                           others.begin(), others.end(),
+                           [&](const Cost& other) { return costs[cheapest].over(other) < enough; });
     std::string found = fmt::format(
         "simulated {}{} configurations of {} on a workload like the profile in {}: best is {}, {}",
         screened.size(), screened.size() < space.size() ? fmt::format(" of {}", space.size()) : "",
@@ -244,7 +259,8 @@ void synthesise(std::vector<Candidate>& plan, const std::vector<Candidate>& spac
     };
     const auto of = fmt::format("of {} configurations of {}", screened.size(), composable);
     add(cheapest, 0, "best " + of);
-    if (plainest != cheapest) add(plainest, 1, "nearest to the preset of those as good, " + of);
+    if (plainest != cheapest && !planned(plan, best[plainest]))
+      add(plainest, 1, "nearest to the preset of those as good, " + of);
   } catch (const Error& error) {
     journey.done(std::string("not simulated: ") + error.what());
   }
