@@ -26,12 +26,11 @@ bool is_profile(const Json& json);
 /// - Lengths: of n tasks k are as long as the longest and the others alike, so that the CPU time is
 ///   kept and the median about so: k = (run - n median) / (longest - median), at least 1.
 /// - Bursts: a command's are alike, its CPU time over tasks and wakeups. Between them tasks sleep,
-///   exponentially, in the mean what all tasks slept (run + wait of cpu_demand, over sleep_share)
-///   over all wakeups. Who forks does not: it waits for whom it forks, as the run's end does.
+///   exponentially: in the mean the time that all tasks slept, as cpu_demand and sleep_share tell
+///   it, over all wakeups. Who forks does not: it waits for whom it forks, as the run's end does.
 /// - Arrivals: in an order that the seed draws, evenly over the shortest stretch in which tasks
-/// that
-///   share the CPUs equally wait no more than they did; where they hardly did, over the stretch
-///   that makes them end when the profile did. A batch has a stretch of next to nothing.
+///   that share the CPUs equally wait no more than they did; where they hardly did, over that which
+///   makes them end when the profile did. That of a batch is next to nothing.
 ///
 /// Where that is more than the bounds above, a part is simulated: fewer tasks with all commands'
 /// shares of the CPU time kept, and less of each task with its bursts as they are. The workload's
