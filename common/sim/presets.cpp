@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/text.h"
+#include "sim/from_profile.h"
 #include "sim/rt_app.h"
 #include "sim/simulate.h"
 
@@ -16,8 +17,11 @@ Document read_document(const fs::path& path) {
   const auto values = parse_stream(read_file(path, size_t{16} << 20), path.string());
   if (values.size() != 1) throw usage_error("'" + path.string() + "' is not one document");
   try {
-    if constexpr (std::is_same_v<Document, WorkloadModel>)
+    if constexpr (std::is_same_v<Document, WorkloadModel>) {
       if (is_rt_app(values[0])) return workload_of_rt_app(values[0], path.stem());
+      if (is_profile(values[0]))
+        return workload_of_profile(from_json<Profile>(values[0]), path.stem());
+    }
     return from_json<Document>(values[0]);
   } catch (const Error& error) {
     throw usage_error("'" + path.string() + "': " + error.what(), error.hint);

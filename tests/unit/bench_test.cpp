@@ -157,6 +157,14 @@ TEST_CASE("a policy that lost runs has failed, even if the others look good") {
   CHECK_FALSE(none[1].ratio);
 }
 
+TEST_CASE("a policy whose turn never came has not failed") {
+  Session session;
+  session.runs.push_back(run_of(0, 1, 3000, 1.5));
+  const auto arms = judge(session, plan_with({"late"}));
+  CHECK(arms[1].verdict == "no_difference");
+  CHECK(arms[1].notes == std::vector<std::string>{"no pair of runs counts"});
+}
+
 TEST_CASE("plain time decides where the bound means nothing") {
   Session session = session_with(0.7);
   for (auto& run : session.runs) run.processes = 2;

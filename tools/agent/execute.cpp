@@ -19,16 +19,16 @@ namespace schedcp {
 namespace {
 
 constexpr int64_t screening_pairs = 2;
-constexpr int64_t deciding_pairs = 6;  // schedcp-bench names no winner by fewer
-constexpr double hopeless = 1.05;      // a ratio whose whole interval is above this is out
+constexpr double hopeless = 1.05;  // a ratio whose whole interval is above this is out
 
 const std::string undecided = "no answer in the time given; most promising is ";
 constexpr std::chrono::seconds patience{10};  // with less than this left, busy is the answer
 constexpr std::chrono::milliseconds retry_after{3000};
 
-const Arm* arm_of(const Measurement& measurement, const std::string& policy) {
+/// What was measured of `candidate`: of two configurations of a policy each has an arm.
+const Arm* arm_of(const Measurement& measurement, const Candidate& candidate) {
   for (const auto& arm : measurement.arms)
-    if (arm.name == policy) return &arm;
+    if (arm.policy && same(arm.policy->candidate, candidate)) return &arm;
   return nullptr;
 }
 
@@ -93,7 +93,7 @@ std::vector<Verdict> verify(const std::vector<Candidate>& candidates, Journey& j
   std::vector<Verdict> accepted;
   std::vector<std::string> said;
   for (const auto& candidate : candidates) {
-    const std::string& name = candidate.policy.name;
+    const std::string name = called(candidate);
     if (journey.left() < (accepted.empty() ? Duration(1) : options.max_time / 2)) {
       said.push_back("no time for " + name);
       continue;
@@ -116,7 +116,7 @@ std::vector<Verdict> halve(std::vector<Verdict> verdicts, int64_t pairs, Journey
   const auto measurement = measure_in_turn(verdicts, pairs, 0.5, journey, options);
   journey.report().measurements.push_back(measurement);
   const auto cost_of = [&](const Verdict& verdict) {
-    const Arm* arm = arm_of(measurement, verdict.candidate.policy.name);
+    const Arm* arm = arm_of(measurement, verdict.candidate);
     return arm ? cost(measurement, *arm) : 1e9;
   };
   std::stable_sort(verdicts.begin(), verdicts.end(),
@@ -133,54 +133,22 @@ std::vector<Verdict> halve(std::vector<Verdict> verdicts, int64_t pairs, Journey
 /// Alone, afresh, with enough pairs. True when it is better than the default.
 bool decide(const Verdict& verdict, Journey& journey, const AgentOptions& options) {
   Report& report = journey.report();
-  const std::string& name = verdict.candidate.policy.name;
+  const std::string name = called(verdict.candidate);
   report.measurements.push_back(measure_in_turn({verdict}, deciding_pairs, 1, journey, options));
   const Measurement& measurement = report.measurements.back();
-  const Arm* arm = arm_of(measurement, name);
+  const Arm* arm = arm_of(measurement, verdict.candidate);
   journey.done("measured afresh: " + measurement.conclusion);
   if (!arm || arm->runs < deciding_pairs) report.conclusion = undecided + name;
-  if (measurement.winner != name || !arm) return false;
+  if (!arm || measurement.winner != arm->name) return false;
   report.winner = name;
   report.conclusion = measurement.conclusion;
   return true;
 }
 
-/// The policy that won here before by enough runs, if the newest word on it is still that.
-std::string champion(const std::vector<Experience>& past, const std::vector<Candidate>& plan) {
-  std::string best;
-  double least = 1;
-  for (const auto& candidate : plan) {
-    const auto& name = candidate.policy.name;
-    const auto newest = std::find_if(past.begin(), past.end(), [&](const Experience& one) {
-      return one.policy == name && (one.runs >= deciding_pairs || one.verdict == "rejected");
-    });
-    if (newest == past.end() || newest->verdict != "better" || !newest->ratio) continue;
-    if (newest->ratio->median < least) {
-      least = newest->ratio->median;
-      best = name;
-    }
-  }
-  return best;
-}
-
-/// Whether each of the plan was measured here before, long enough or in a screening.
-bool all_known(const std::vector<Experience>& past, const std::vector<Candidate>& plan) {
-  return !past.empty() && std::all_of(plan.begin(), plan.end(), [&](const Candidate& candidate) {
-    return std::any_of(past.begin(), past.end(), [&](const Experience& one) {
-      return one.policy == candidate.policy.name && one.knobs == candidate.knobs;
-    });
-  });
-}
-
-std::vector<Candidate> take(std::vector<Candidate>& from, const std::string& name) {
-  std::vector<Candidate> taken;
-  for (auto it = from.begin(); it != from.end();)
-    if (it->policy.name == name) {
-      taken.push_back(std::move(*it));
-      it = from.erase(it);
-    } else {
-      ++it;
-    }
+Candidate take(std::vector<Candidate>& from, const Candidate& which) {
+  const auto at = from.begin() + (&which - from.data());
+  Candidate taken = std::move(*at);
+  from.erase(at);
   return taken;
 }
 
@@ -193,17 +161,19 @@ void execute(std::vector<Candidate> candidates, const AgentOptions& options, Jou
       candidates.empty() ? std::vector<Experience>{} : recall(candidates[0].header.context);
   report.remembered = !past.empty();
 
-  std::string first = champion(past, candidates);
-  const bool nothing_won = first.empty() && all_known(past, candidates);
-  if (nothing_won) first = candidates[0].policy.name;  // the search ranks by memory as well
-  if (!first.empty()) {
+  const Candidate* first = champion(past, candidates);
+  const bool nothing_won = !first && all_known(past, candidates);
+  if (nothing_won) first = &candidates[0];  // the search ranks by memory as well
+  if (first) {
+    const Candidate only = take(candidates, *first);
+    const std::string name = called(only);
     journey.done(nothing_won ? "remembered: nothing beat the default here before; measuring only "
                                "the most promising again, " +
-                                   first
-                             : "remembered: " + first + " won here before; measuring it first");
-    const auto accepted = verify(take(candidates, first), journey, options);
+                                   name
+                             : "remembered: " + name + " won here before; measuring it first");
+    const auto accepted = verify({only}, journey, options);
     if (!accepted.empty()) {
-      journey.begin(0.5, "measuring " + first + " against the default scheduler");
+      journey.begin(0.5, "measuring " + name + " against the default scheduler");
       if (decide(accepted[0], journey, options)) return;
     }
     if (nothing_won) candidates.clear();
@@ -218,7 +188,7 @@ void execute(std::vector<Candidate> candidates, const AgentOptions& options, Jou
     pairs *= 2;
   }
   if (!verdicts.empty()) {
-    const std::string name = verdicts[0].candidate.policy.name;
+    const std::string name = called(verdicts[0].candidate);
     if (journey.left() < std::chrono::seconds(1)) {
       report.conclusion = undecided + name;
       return;

@@ -43,7 +43,7 @@ ExitCode loop(Program& program, const AgentOptions& options) {
     report.profile = observe(options, journey);
     report.header = new_header(Report::kind, {&report.profile->header});
     journey.begin(0.15, "planning");
-    auto candidates = plan(*report.profile, options);
+    auto candidates = plan(*report.profile, options, journey);
     execute(std::move(candidates), options, journey);
     journey.begin(0.97, "learning");
     learn(report);
@@ -68,9 +68,14 @@ ExitCode plan_only(Program& program, const AgentOptions& options) {
   check(options);
   const auto profiles = program.read<Profile>();
   if (profiles.size() > 1) throw usage_error("stdin holds more than one profile");
-  const auto candidates = plan(profiles[0], options);
+  Report report;
+  std::vector<Candidate> candidates;
+  {
+    Journey journey(options.max_time, report);
+    candidates = plan(profiles[0], options, journey);
+  }
   if (program.format() == Format::text)
-    program.write_out(view(candidates, program.colour()));
+    program.write_out(view(candidates, program.colour()) + join(report.steps, "\n") + "\n");
   else
     for (const auto& candidate : candidates) program.emit(candidate, [] { return std::string(); });
   return candidates.empty() ? ExitCode::no : ExitCode::done;
@@ -146,7 +151,7 @@ void add_goal(Command& command, AgentOptions& options) {
 }
 
 void add_top(Command& command, AgentOptions& options) {
-  command.option("--top", options.top, "N", "Try at most so many policies.");
+  command.option("--top", options.top, "N", "Try at most so many policies that the search offers.");
 }
 
 }  // namespace
@@ -178,6 +183,10 @@ int main(int argc, char** argv) {
                                       [&] { return plan_only(program, options); });
   add_goal(planning, options);
   add_top(planning, options);
+  planning
+      .option("--max-time", options.max_time, "DURATION", "Simulate for at most a tenth of this.")
+      .default_text("10m");
+  planning.option("--cpus", options.cpus, "N", "CPUs to plan for.").default_text("2");
   planning.reads<Profile>().writes<Candidate>().hints(reading);
 
   auto& executing = program.subcommand("execute", "Verify and measure candidates.",

@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/time.h"
-#include "store/store.h"
 
 namespace schedcp {
-
 Journey::Journey(Duration max_time, Report& report)
     : end_ns_(monotonic_ns() + uint64_t(max_time.count())),
       report_(report),
@@ -65,33 +63,26 @@ Profile observe(const AgentOptions& options, Journey& journey) {
   return profile;
 }
 
-std::vector<Candidate> plan(const Profile& profile, const AgentOptions& options) {
+std::vector<Candidate> plan(Profile profile, const AgentOptions& options, Journey& journey) {
+  auto& goal = profile.header.context.goal;
+  if (!options.goal.empty()) goal = options.goal;
   std::vector<std::string> arguments{"--top", std::to_string(options.top)};
-  if (!options.goal.empty()) arguments.insert(arguments.end(), {"--goal", options.goal});
-  return ask("schedcp-search", arguments, {to_json(profile)}).all<Candidate>();
-}
-
-std::vector<Experience> recall(const Context& context) {
-  const std::string workload = fingerprint_of(context);
-  if (workload.empty()) return {};
-  std::vector<Experience> kept;
-  for (auto& one : ask("schedcp-search", {"history", "--workload", workload, "--limit", "200"})
-                       .all<Experience>())
-    if (one.goal == context.goal) kept.push_back(std::move(one));
-  return kept;
-}
-
-void learn(Report& report) {
-  std::vector<Json> documents;
-  if (report.profile) documents.push_back(to_json(*report.profile));
-  for (const auto& verdict : report.verdicts)
-    if (!verdict.accepted) documents.push_back(to_json(verdict));
-  for (const auto& measurement : report.measurements) documents.push_back(to_json(measurement));
-  if (documents.empty()) return;
-  for (const auto& one : ask("schedcp-search", {"record"}, documents).all<Experience>())
-    report.learned.push_back(fmt::format(
-        "{}: {}{}", one.policy, one.verdict == "no_difference" ? "no difference" : one.verdict,
-        one.ratio ? fmt::format(", {:.3f} of the default's cost", one.ratio->median) : ""));
+  if (goal) arguments.insert(arguments.end(), {"--goal", *goal});
+  auto candidates = ask("schedcp-search", arguments, {to_json(profile)}).all<Candidate>();
+  auto space = configurations(profile);
+  const auto past = recall(profile.header.context);
+  std::erase_if(space, [&](const Candidate& one) { return refused(past, one); });
+  for (const auto& one : space)
+    if (const auto ratio = won(past, one); ratio && !planned(candidates, one)) {
+      candidates.push_back(one);
+      candidates.back().why = {
+          fmt::format("it won here before, with {:.3f} of the default's cost", *ratio)};
+    }
+  if (const Candidate* first = champion(past, candidates))
+    journey.done("nothing simulated: " + called(*first) + " won here before");
+  else
+    synthesise(candidates, space, profile, options, journey);
+  return candidates;
 }
 
 }  // namespace schedcp

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "doc/report.h"
-#include "doc/repository.h"
+#include "memory.h"
 #include "programs.h"
 
 namespace schedcp {
@@ -42,17 +42,23 @@ class Journey {
 /// profiled once more inside a microVM; failing that the shallow profile is the answer.
 Profile observe(const AgentOptions& options, Journey& journey);
 
-/// What to try, best first, with what is remembered of this workload and its likes.
-std::vector<Candidate> plan(const Profile& profile, const AgentOptions& options);
+/// What to try, best first, with what is remembered of this workload and its likes: what the search
+/// offers, configurations that won here before, and, unless something did, what synthesise() finds.
+std::vector<Candidate> plan(Profile profile, const AgentOptions& options, Journey& journey);
 
-/// What was measured of exactly this workload, newest first.
-std::vector<Experience> recall(const Context& context);
+/// All that the composable policy of the repository can be made into, with the profile's hints and
+/// the knobs that differ from its preset, the nearest to that first; nothing where it has none.
+std::vector<Candidate> configurations(const Profile& profile);
+
+/// Simulates the plan and the `space` of configurations on a workload like the profile's. Those
+/// that are better than the default scheduler and than all of the plan, by more than the
+/// simulator's error, join it, two at most; whoever of it is worse than the default goes to its
+/// end.
+void synthesise(std::vector<Candidate>& plan, const std::vector<Candidate>& space,
+                const Profile& profile, const AgentOptions& options, Journey& journey);
 
 /// Verify and measure; fills verdicts, measurements, winner and conclusion of the report.
 void execute(std::vector<Candidate> candidates, const AgentOptions& options, Journey& journey);
-
-/// Remember what the report says; fills its `learned`.
-void learn(Report& report);
 
 /// The report for people: what was seen, planned, tried and found.
 std::string view(const Report& report, bool colour);

@@ -37,7 +37,7 @@ std::string measured(const Measurement& measurement, bool colour) {
 std::string view(const std::vector<Candidate>& plan, bool colour) {
   Table table({"policy", "score", "because"}, colour);
   for (const auto& candidate : plan)
-    table.row({candidate.policy.name, fmt::format("{:.2f}", candidate.score),
+    table.row({called(candidate), fmt::format("{:.2f}", candidate.score),
                candidate.why.empty() ? "" : printable(candidate.why[0], 100)});
   return table.str();
 }

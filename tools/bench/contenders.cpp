@@ -8,12 +8,14 @@
 #include "auth/digest.h"
 #include "base/file.h"
 #include "doc/library.h"
+#include "obj/choices.h"
 
 namespace schedcp {
 namespace {
 
 void add(Contenders& contenders, Contender contender) {
-  const std::string name = contender.candidate.policy.name;
+  const PolicyObject object(contender.bytes, contender.candidate.policy.name);
+  const std::string name = called(contender.candidate, object);
   contender.name = name;
   for (int n = 2; std::any_of(contenders.list.begin(), contenders.list.end(),
                               [&](const Contender& c) { return c.name == contender.name; });

@@ -68,10 +68,13 @@ void describe_drops(Arm& arm, const Session& session, size_t index) {
 
 void compare(Arm& arm, const Session& session, const Plan& plan, size_t index) {
   const auto pairs = pairs_of(session, index);
-  const bool all_faulty = std::all_of(session.runs.begin(), session.runs.end(), [&](const Run& r) {
-    return r.arm != int64_t(index) || r.policy_fault;
+  const auto runs = std::count_if(session.runs.begin(), session.runs.end(),
+                                  [&](const Run& r) { return r.arm == int64_t(index); });
+  const auto faults = std::count_if(session.runs.begin(), session.runs.end(), [&](const Run& r) {
+    return r.arm == int64_t(index) && r.policy_fault;
   });
-  if (all_faulty) {
+  // Whose turn never came has not failed.
+  if (runs > 0 && faults == runs) {
     arm.verdict = "failed";
     return;
   }
@@ -88,10 +91,7 @@ void compare(Arm& arm, const Session& session, const Plan& plan, size_t index) {
     arm.notes.push_back(fmt::format("{} pairs are too few for a 95 % interval ({} are needed)",
                                     arm.ratio->n, least_pairs));
   // A policy that lost some of its runs is not safe to call a winner, whatever the others say.
-  const bool faulty = std::any_of(session.runs.begin(), session.runs.end(), [&](const Run& r) {
-    return r.arm == int64_t(index) && r.policy_fault;
-  });
-  if (faulty) {
+  if (faults > 0) {
     arm.verdict = "failed";
     arm.notes.push_back("it did not stay healthy in every run");
   }

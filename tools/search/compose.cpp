@@ -12,8 +12,6 @@
 namespace schedcp {
 namespace {
 
-constexpr int64_t most_values = 16;
-
 /// Choices by knob, as words ask for them: "vtime", "compose-vtime-all".
 std::vector<KnobValue> asked_for(const std::string& policy, const std::vector<Choice>& choices,
                                  const std::vector<std::string>& words) {
@@ -68,21 +66,6 @@ std::string specialised(std::string source, const std::string& from, const std::
 
 }  // namespace
 
-std::vector<Choice> choices_of(const PolicyObject& object) {
-  std::vector<Choice> choices;
-  for (const auto& knob : object.knobs()) {
-    if (knob.max - knob.min < 1 || knob.max - knob.min >= most_values) continue;
-    Choice choice{knob.name, knob.min, knob.value, {}};
-    for (int64_t value = knob.min; value <= knob.max; ++value) {
-      const std::regex named("\\b" + std::to_string(value) + " ([a-z_]+)");
-      std::smatch match;
-      if (std::regex_search(knob.sentence, match, named)) choice.names.push_back(match[1]);
-    }
-    if (int64_t(choice.names.size()) == knob.max - knob.min + 1) choices.push_back(choice);
-  }
-  return choices;
-}
-
 std::vector<Candidate> configurations(const PolicyRow& row, const PolicyObject& object,
                                       const std::vector<std::string>& words) {
   const auto choices = choices_of(object);
@@ -116,13 +99,6 @@ std::vector<Candidate> configurations(const PolicyRow& row, const PolicyObject& 
     return changed(a, choices) < changed(b, choices);
   });
   return candidates;
-}
-
-std::string canonical_name(const Candidate& configuration, const std::vector<Choice>& choices) {
-  std::string name = configuration.policy.name;
-  for (size_t i = 0; i < choices.size(); ++i)
-    name += "-" + choices[i].names[size_t(configuration.knobs[i].value - choices[i].min)];
-  return name;
 }
 
 Added store_configuration(Store& store, const PolicyRow& row, const Candidate& configuration) {

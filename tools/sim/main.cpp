@@ -12,8 +12,9 @@ int main(int argc, char** argv) {
   SimOptions options;
   program.option("-p,--policy", options.policies, "POLICY",
                  "Simulate this policy, with default knobs; stdin is not read then.");
-  program.option("-w,--workload", options.workload, "NAME",
-                 "The workload: a preset, or a file with a workload document or of rt-app.");
+  program.option(
+      "-w,--workload", options.workload, "NAME",
+      "The workload: a preset, or a file with a workload document, a profile, or of rt-app.");
   program.option("-m,--machine", options.machine, "NAME",
                  "The machine: a preset, 'this', or a file with a machine document.");
   program.option("--duration", options.duration, "DURATION", "Simulate so long at most.")

@@ -52,6 +52,7 @@ struct Scene {
   KernelFacts facts;
   sim::Time duration = 0;
   bool interleave;
+  bool given;  ///< a file, of which its summary tells
 
   explicit Scene(const SimOptions& options)
       : machine(sim::load_machine(options.machine)),
@@ -59,7 +60,8 @@ struct Scene {
         workload(sim::prepare(sim::load_workload(options.workload), topology.size())),
         facts(options.kernel),
         duration(options.duration ? sim::Time(options.duration->count()) : 0),
-        interleave(options.interleave) {}
+        interleave(options.interleave),
+        given(fs::exists(options.workload) && !workload->model.summary.empty()) {}
   sim::Setup setup(uint64_t seed, sim::Trace* trace) const {
     sim::Setup setup;
     setup.topology = &topology;
@@ -155,6 +157,7 @@ std::vector<Simulation> simulate_all(const Subjects& subjects, const SimOptions&
     one.cpus = scene.machine.cpus;
     one.kernel = scene.facts.release();
     one.seed = options.seed + int64_t(i % runs);
+    if (scene.given) one.notes = {scene.workload->model.summary};
     one.policy = std::move(policies[i]);
     one.baseline = baselines[i % runs];
     compare(one);

@@ -87,7 +87,9 @@ std::string view(const std::vector<Simulation>& simulations, bool colour) {
     if (!one.policy.violations.empty())
       for (const auto& event : one.policy.violations[0].events)
         reasons += "  " + printable(event, 200) + "\n";
-    for (const auto& note : one.notes) reasons += "  " + printable(note, 1000) + "\n";
+    for (const auto& note : one.notes)
+      if (const auto line = "  " + printable(note, 1000) + "\n"; reasons.find(line) == reasons.npos)
+        reasons += line;
   }
   std::vector<std::vector<std::string>> lines{{"scheduler", "makespan", "done/s", "wake p50",
                                                "wake p99", "longest wait", "fairness", "switches",
