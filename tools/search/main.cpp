@@ -317,7 +317,9 @@ int main(int argc, char** argv) {
       return stand(program, standing);
     });
     command.argument("POLICY", standing.policy, "Its name.").required();
-    command.option("--reason", standing.reason, "TEXT", "Why, for whoever reads it later.");
+    // Whether there is such a policy is said first.
+    command.option("--reason", standing.reason, "TEXT", "Why, for whoever reads it later.")
+        .required(true);
     command.writes<Standing>().hints({.timeout_s = 60, .for_models = false});
   };
   stands("promote", "promoted", "Prefer a policy from now on.");
