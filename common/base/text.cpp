@@ -81,4 +81,16 @@ std::string printable(std::string_view text, size_t limit) {
   return out;
 }
 
+std::string excerpt(std::string_view text, size_t limit) {
+  std::string whole = printable(text, text.size());
+  if (whole.size() <= limit) return whole;
+  size_t end = whole.rfind(' ', limit - 3);
+  // One long word, as a path: wherever a character ends.
+  if (end == whole.npos || end < limit / 2)
+    for (end = limit - 3; (static_cast<unsigned char>(whole[end]) & 0xc0) == 0x80;) --end;
+  while (end > 0 && std::string_view(" ,;:(-").find(whole[end - 1]) != std::string_view::npos)
+    --end;
+  return whole.substr(0, end) + "...";
+}
+
 }  // namespace schedcp

@@ -16,6 +16,7 @@ struct OptionState {
   bool required = false;
   bool hidden = false;
   bool for_models = true;
+  bool told_by_work = false;  ///< that it is missing, if it is required
   Command::Target target;
 
   bool is_flag() const { return std::holds_alternative<bool*>(target); }

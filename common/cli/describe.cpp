@@ -143,6 +143,9 @@ const std::vector<std::pair<std::string, std::string>>& common_options() {
 std::string usage_line(const CommandState& program, const CommandState* subcommand) {
   const CommandState& command = subcommand ? *subcommand : program;
   std::string text = program.name + (subcommand ? " " + subcommand->name : "") + " [OPTION]...";
+  for (const auto& option : command.options)
+    if (option->required && !option->hidden)
+      text += " " + option->names.back() + " " + option->value_name;
   for (const auto& argument : command.arguments) {
     const std::string name = argument->value_name + (argument->is_list() ? "..." : "");
     text += argument->required ? " " + name : " [" + name + "]";

@@ -85,7 +85,8 @@ std::string synopsis_of(const CommandState& program, const CommandState& command
   if (&command != &program) text += ".Cm " + command.name + "\n";
   for (const auto& option : command.options)
     if (!option->hidden)
-      text += ".Op " + flags({option->names, option->value_name, "", {}, false}, " | ") +
+      text += std::string(option->required ? "." : ".Op ") +
+              flags({option->names, option->value_name, "", {}, false}, " | ") +
               (option->is_list() ? " ...\n" : "\n");
   return text + argument_words(command);
 }

@@ -212,8 +212,9 @@ OptionDeclaration& OptionDeclaration::choices(std::vector<std::string> values) {
   state_->choices = std::move(values);
   return *this;
 }
-OptionDeclaration& OptionDeclaration::required() {
+OptionDeclaration& OptionDeclaration::required(bool told_by_work) {
   state_->required = true;
+  state_->told_by_work = told_by_work;
   return *this;
 }
 OptionDeclaration& OptionDeclaration::default_text(std::string text) {
@@ -392,17 +393,18 @@ int Program::run_status(int argc, char** argv, const std::function<int()>& work)
     const std::string hint = "see " + name() + " --help";
     for (const auto* list : {&chosen->options, &chosen->arguments})
       for (const auto& option : *list)
-        if (option->required && !std::visit(
-                                    [](auto* target) {
-                                      using T = std::remove_pointer_t<decltype(target)>;
-                                      if constexpr (requires { target->has_value(); })
-                                        return target->has_value();
-                                      else if constexpr (requires { target->empty(); })
-                                        return !target->empty();
-                                      else
-                                        return std::is_same_v<T, bool>;
-                                    },
-                                    option->target))
+        if (option->required && !option->told_by_work &&
+            !std::visit(
+                [](auto* target) {
+                  using T = std::remove_pointer_t<decltype(target)>;
+                  if constexpr (requires { target->has_value(); })
+                    return target->has_value();
+                  else if constexpr (requires { target->empty(); })
+                    return !target->empty();
+                  else
+                    return std::is_same_v<T, bool>;
+                },
+                option->target))
           throw usage_error(called(*option) + ": missing", hint);
     if (has_trailing && !chosen->trailing)
       throw usage_error("unexpected arguments after '--'", hint);

@@ -47,8 +47,8 @@ class OptionDeclaration {
  public:
   /// Values it may take; others are refused with the nearest named.
   OptionDeclaration& choices(std::vector<std::string> values);
-  /// It must be given.
-  OptionDeclaration& required();
+  /// It must be given. What the work looks at before, it says itself when this is missing.
+  OptionDeclaration& required(bool told_by_work = false);
   /// What the default is, for help and --describe (when it cannot be told from the variable).
   OptionDeclaration& default_text(std::string text);
   /// Left out of help, man page and MCP.

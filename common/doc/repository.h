@@ -35,6 +35,7 @@ struct PolicyEntry {
   std::string status = "offered";
   std::string summary;
   std::optional<std::string> status_reason;
+  std::optional<std::string> digest;
   std::optional<std::string> path;
   std::optional<std::string> description;
   std::optional<std::string> algorithm;
@@ -57,9 +58,12 @@ struct PolicyEntry {
         required("version", &PolicyEntry::version, "Its version."),
         required("origin", &PolicyEntry::origin, "Where it comes from.", "builtin|added"),
         optional("status", &PolicyEntry::status, "Whether searches offer it.",
-                 "offered|promoted|retired"),
+                 "offered|promoted|retired|rejected"),
         required("summary", &PolicyEntry::summary, "What it does, in a sentence."),
-        optional("status_reason", &PolicyEntry::status_reason, "Why it was promoted or retired."),
+        optional("status_reason", &PolicyEntry::status_reason,
+                 "Why it was promoted, retired or rejected."),
+        optional("digest", &PolicyEntry::digest,
+                 "SHA-256 of its manifest, source, object and headers: names this version."),
         optional("path", &PolicyEntry::path, "Its source, for one that was added."),
         optional("description", &PolicyEntry::description, "What it does, at length."),
         optional("algorithm", &PolicyEntry::algorithm, "The algorithm."),
@@ -76,7 +80,7 @@ struct PolicyEntry {
         optional("versions", &PolicyEntry::versions, "Versions of it that were seen."),
         optional("measured", &PolicyEntry::measured, "Measurements of it that are remembered."),
         optional("antipatterns", &PolicyEntry::antipatterns,
-                 "How many of them, and of its verdicts, tell that it failed.")};
+                 "How many of them, and of the verdicts on it, tell that it failed.")};
   }
 };
 
@@ -104,8 +108,8 @@ struct Experience {
   static constexpr auto fields() {
     return std::tuple{
         required("workload", &Experience::workload,
-                 "Fingerprint of the workload: its command and where that runs; empty when it was "
-                 "rejected whatever it was for."),
+                 "Fingerprint of the workload: its command and where that runs; empty when there "
+                 "was none."),
         required("policy", &Experience::policy, "The policy."),
         optional("version", &Experience::version, "Its version."),
         optional("summary", &Experience::summary, "What it does, in a sentence."),
@@ -131,6 +135,12 @@ struct Experience {
 inline bool is_antipattern(const Experience& experience) {
   return experience.verdict == "rejected" || experience.verdict == "failed" ||
          experience.verdict == "worse";
+}
+
+/// Whether it tells something of its workload only. A rejection does if the stage regress, which
+/// measures one, gave it; what the other stages find, they find whatever a policy is for.
+inline bool is_of_workload(const Experience& experience) {
+  return experience.verdict != "rejected" || experience.reason.value_or("").starts_with("regress:");
 }
 
 /// A policy was promoted, retired, or put back among the others.

@@ -168,7 +168,8 @@ int64_t Store::merge(const Repository& repository) {
         experiences[i], repository.experiences[i].document,
         "UPDATE SET verdict = excluded.verdict, measured = excluded.measured, "
         "experience = excluded.experience, goal = excluded.goal, ratio = excluded.ratio, "
-        "runs = excluded.runs WHERE excluded.experience > experience");
+        "low = excluded.low, high = excluded.high, runs = excluded.runs WHERE excluded.experience "
+        "> experience");
   for (const auto& one : repository.standings) {
     Statement(db_, "INSERT INTO standings VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", one.policy,
               one.since, one.status, one.reason)

@@ -76,6 +76,18 @@ Experience experience_of(const Statement& statement, int column) {
   return from_json<Experience>(Json::parse(statement.view(column)));
 }
 
+/// The knobs are not looked at yet.
+bool by_first_stages(const Experience& experience) {
+  const std::string reason = experience.reason.value_or("");
+  return reason.starts_with("build:") || reason.starts_with("static:");
+}
+
+/// Whether somebody put the policy of experience `e` back among the others after it; ids of
+/// documents sort by time.
+constexpr const char* reinstated =
+    "EXISTS (SELECT 1 FROM standings s WHERE s.policy = e.policy AND s.status = 'offered' AND "
+    "s.since > coalesce(e.experience ->> '$.id', ''))";
+
 }  // namespace
 
 std::optional<Workload> Store::workload(const std::string& fingerprint) {
@@ -106,9 +118,9 @@ int64_t Store::keep_experience(const Experience& experience, const std::string& 
       .run();
   Statement(db_,
             "INSERT INTO experiences (fingerprint, document, policy, knobs, verdict, experience, "
-            "measured, goal, ratio, runs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
-            "coalesce(?6 ->> '$.goal', ''), ?6 ->> '$.ratio.median', "
-            "coalesce(?6 ->> '$.runs', 0)) ON CONFLICT DO " +
+            "measured, goal, ratio, low, high, runs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+            "coalesce(?6 ->> '$.goal', ''), ?6 ->> '$.ratio.median', ?6 ->> '$.ratio.low', "
+            "?6 ->> '$.ratio.high', coalesce(?6 ->> '$.runs', 0)) ON CONFLICT DO " +
                 std::string(on_conflict),
             experience.workload, document, experience.policy, dump(to_json_value(experience.knobs)),
             experience.verdict, dump(to_json(experience)), experience.measured)
@@ -118,6 +130,20 @@ int64_t Store::keep_experience(const Experience& experience, const std::string& 
 
 bool Store::remember(const Experience& experience, const std::string& document) {
   Transaction transaction(db_);
+  if (experience.verdict == "rejected") {
+    // Verifying the same bytes again tells nothing new, unless that it can be found by a summary.
+    Statement same(db_,
+                   "SELECT 1 FROM experiences e WHERE verdict = 'rejected' AND policy = ?1 AND "
+                   "knobs = ?2 AND coalesce(experience ->> '$.object_sha256', '') = ?3 AND "
+                   "coalesce(experience ->> '$.reason', '') = ?4 AND (?5 OR fingerprint = ?6) AND "
+                   "(?7 OR experience ->> '$.summary' IS NOT NULL) AND NOT " +
+                       std::string(reinstated),
+                   experience.policy, dump(to_json_value(experience.knobs)),
+                   experience.object_sha256.value_or(""), experience.reason.value_or(""),
+                   int64_t(!is_of_workload(experience)), experience.workload,
+                   int64_t(!experience.summary));
+    if (same.step()) return false;
+  }
   const bool added = keep_experience(experience, document, "NOTHING") > 0;
   transaction.commit();
   return added;
@@ -141,18 +167,51 @@ std::vector<Evidence> Store::evidence(const std::string& fingerprint, const std:
   // What most rows are looked at for stands in the index.
   Statement statement(
       db_,
-      "SELECT id, policy, verdict, ratio, runs FROM experiences e WHERE fingerprint = ?1 " +
-          std::string(fingerprint.empty() ? "AND ?2 = ?2" : "AND goal = ?2") +
-          " AND (verdict NOT IN ('rejected', 'failed') OR EXISTS (SELECT 1 FROM policies p WHERE "
-          "p.current AND p.name = e.policy AND coalesce(e.experience ->> '$.object_sha256', "
-          "p.object, '') = coalesce(p.object, '')))",
+      "SELECT id, policy, verdict, ratio, low, high, runs FROM experiences e WHERE fingerprint = "
+      "?1 AND goal = ?2 AND (verdict NOT IN ('rejected', 'failed') OR ((verdict = 'failed' OR "
+      "e.experience ->> '$.reason' LIKE 'regress:%') AND EXISTS (SELECT 1 FROM policies p WHERE "
+      "p.current AND p.name = e.policy AND coalesce(e.experience ->> '$.object_sha256', "
+      "p.object, '') = coalesce(p.object, ''))))",
       fingerprint, goal);
   std::vector<Evidence> all;
-  while (statement.step())
-    all.push_back({statement.integer(0), statement.text(1), statement.text(2),
-                   statement.null(3) ? std::nullopt : std::optional(statement.real(3)),
-                   statement.integer(4)});
+  while (statement.step()) {
+    Evidence& one = all.emplace_back();
+    one.id = statement.integer(0);
+    one.policy = statement.text(1);
+    one.verdict = statement.text(2);
+    one.runs = statement.integer(6);
+    if (!statement.null(3))
+      one.ratio = Quantity{one.runs, statement.real(3), statement.real(4), statement.real(5)};
+  }
   return all;
+}
+
+std::vector<Rejection> Store::rejections(const std::string& policy) {
+  std::string sql =
+      "SELECT e.id, e.policy, p.id IS NOT NULL AND coalesce(e.experience ->> '$.object_sha256', "
+      "'') = coalesce(p.object, ''), e.experience FROM experiences e LEFT JOIN policies p ON "
+      "p.current AND p.name = e.policy WHERE e.verdict = 'rejected' AND ?1 = ?1 AND NOT ";
+  sql += reinstated;
+  if (!policy.empty()) sql += " AND e.policy = ?1";
+  Statement statement(db_, sql + " ORDER BY e.measured DESC, e.id DESC", policy);
+  std::vector<Rejection> all;
+  while (statement.step()) {
+    Rejection& one = all.emplace_back();
+    one.id = statement.integer(0);
+    one.policy = statement.text(1);
+    one.current = statement.integer(2) != 0;
+    one.experience = experience_of(statement, 3);
+    one.for_workload = is_of_workload(one.experience);
+    one.for_knobs = !by_first_stages(one.experience);
+  }
+  return all;
+}
+
+std::optional<Experience> Store::rejection(const std::string& policy) {
+  for (auto& one : rejections(policy))
+    if (one.current && !one.for_workload && (!one.for_knobs || one.experience.knobs.empty()))
+      return std::move(one.experience);
+  return std::nullopt;
 }
 
 Experience Store::experience(int64_t id) {
@@ -164,7 +223,7 @@ Experience Store::experience(int64_t id) {
 int64_t Store::measured(const std::string& policy, bool antipatterns) {
   Statement statement(db_,
                       "SELECT count(*) FROM experiences WHERE policy = ?1 AND "
-                      "(NOT ?2 OR verdict IN ('rejected', 'failed', 'worse'))",
+                      "iif(?2, verdict IN ('rejected', 'failed', 'worse'), verdict <> 'rejected')",
                       policy, int64_t(antipatterns));
   statement.step();
   return statement.integer(0);

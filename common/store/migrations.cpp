@@ -128,6 +128,16 @@ UPDATE workloads SET seen = '' WHERE features = '{}';
 )sql",
     // Vectors are put together of a policy's texts in another way than before.
     "DELETE FROM catalogue",
+    // How sure a measurement is counts, and what was rejected is looked up by every search.
+    R"sql(
+ALTER TABLE experiences ADD COLUMN low REAL;
+ALTER TABLE experiences ADD COLUMN high REAL;
+UPDATE experiences SET low = experience ->> '$.ratio.low', high = experience ->> '$.ratio.high';
+DROP INDEX experiences_of_workload;
+CREATE INDEX experiences_of_workload
+  ON experiences (fingerprint, goal, policy, verdict, ratio, low, high, runs);
+CREATE INDEX rejections ON experiences (policy) WHERE verdict = 'rejected';
+)sql",
 };
 
 void sha256(sqlite3_context* context, int, sqlite3_value** values) {

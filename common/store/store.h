@@ -60,8 +60,18 @@ struct Evidence {
   int64_t id = 0;
   std::string policy;
   std::string verdict;
-  std::optional<double> ratio;
+  std::optional<Quantity> ratio;
   int64_t runs = 0;
+};
+
+/// schedcp-verify refused a policy, and nobody reinstated it since.
+struct Rejection {
+  int64_t id = 0;  ///< of the experience
+  std::string policy;
+  bool current = false;       ///< the very object that is the policy's current one
+  bool for_workload = false;  ///< only for the workload and the goal it was found for: by regress
+  bool for_knobs = false;     ///< only as it was set; the first stages do not look at knobs
+  Experience experience;
 };
 
 /// Where a policy stands, and why.
@@ -139,16 +149,22 @@ class Store {
   std::optional<Workload> workload(const std::string& fingerprint);
   /// All that were profiled.
   std::vector<Workload> workloads();
-  /// False when it was known already (same document, same policy and knobs).
+  /// False when it was known already: same document, same policy and knobs; or a rejection of the
+  /// same object for the same reason.
   bool remember(const Experience& experience, const std::string& document);
   /// Newest first; of one workload or one policy, or all (""); only what warns, if so asked.
   std::vector<Experience> history(const std::string& fingerprint, const std::string& policy,
                                   int64_t limit, bool antipatterns = false);
-  /// What was learned on a workload with a goal; on "", whatever it was for, with any. A policy
-  /// that was refused or failed as another object than today's is not among it.
+  /// What was learned on a workload with a goal. A policy that was refused or failed as another
+  /// object than today's is not among it, nor one that was refused whatever it is for.
   std::vector<Evidence> evidence(const std::string& fingerprint, const std::string& goal);
   Experience experience(int64_t id);
+  /// How often a policy was run, or, of all that is remembered of it, how much warns.
   int64_t measured(const std::string& policy, bool antipatterns);
+  /// Of a policy, or of all (""), newest first.
+  std::vector<Rejection> rejections(const std::string& policy = {});
+  /// Why a policy as it is now is refused whatever it is for, or nothing.
+  std::optional<Experience> rejection(const std::string& policy);
 
   // Standings.
   void stand(const std::string& policy, const std::string& status, const std::string& reason);

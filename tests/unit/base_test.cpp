@@ -42,6 +42,10 @@ TEST_CASE("untrusted text cannot write to a terminal") {
   CHECK(printable("\xff\xfe") == "??");
   CHECK(printable("grün") == "grün");
   CHECK(printable("abcdef", 3) == "abc");
+  CHECK(excerpt("a task waits, too", 40) == "a task waits, too");
+  CHECK(excerpt("a task waits, too long", 18) == "a task waits...");
+  CHECK(excerpt("/srv/a/very/long/path", 12) == "/srv/a/ve...");
+  CHECK(excerpt("grünüü", 6) == "gr...");
 }
 
 TEST_CASE("a file is replaced as a whole, with the mode asked for") {

@@ -96,6 +96,24 @@ Measurement measured(const Profile& profile, const std::string& policy, const st
   return measurement;
 }
 
+void reject(Store& store, const std::string& policy, const std::string& reason,
+            const Profile* on = nullptr, const std::optional<std::string>& summary = {}) {
+  auto verdict = on ? new_document<Verdict>({&on->header}) : new_document<Verdict>();
+  verdict.reason = reason;
+  verdict.candidate.policy.name = policy;
+  verdict.candidate.policy.summary = summary;
+  store.remember(*experience_of(verdict), verdict.header.id);
+}
+
+/// What a search says besides its candidates.
+std::vector<std::string> told(Store& store, const Query& query) {
+  Vocabulary vocabulary(vocabulary_file);
+  Search search(store, vocabulary, vocabulary);
+  std::vector<Experience> refused;
+  search.find(query, 3, Search::least_score, &refused);
+  return search.warnings(query, refused);
+}
+
 void remember(Store& store, const Measurement& measurement) {
   for (const auto& one : experiences_of(measurement)) store.remember(one, measurement.header.id);
 }
@@ -189,58 +207,185 @@ TEST_CASE("what was measured on a like workload counts, on an unlike one it does
   CHECK(score(store, desktop()) == score(fresh, desktop()));
 }
 
-TEST_CASE("a policy rejected here falls behind") {
+TEST_CASE("a policy that was rejected is not offered, on no workload, and is named") {
   Store store = real_store();
   const auto profile = long_tail();
-  auto verdict = new_document<Verdict>({&profile.header});
-  verdict.accepted = false;
-  verdict.reason = "stress: a task waited 10 s";
-  verdict.candidate.policy.name = "ljf";
-  const auto experience = experience_of(verdict);
-  REQUIRE(experience);
   store.remember(workload_of(profile));
-  store.remember(*experience, verdict.header.id);
-  CHECK(best(store, {profile, {}, ""}) != "ljf");
+  reject(store, "ljf", "stress: a task waited 10 s", &profile);
+  for (const Query& query :
+       {Query{profile, {}, ""}, Query{{}, {"longest job first"}, ""}, Query{{}, {"ljf"}, ""}}) {
+    CHECK(best(store, query) != "ljf");
+    CHECK(told(store, query) ==
+          std::vector<std::string>{"not offered: 'ljf' was rejected: stress: a task waited 10 s"});
+  }
+  // What it is not for at all needs no word of it.
+  CHECK(told(store, {desktop(), {}, ""}).empty());
+  Query rejected{{}, {"longest job first"}, ""};
+  rejected.filters.status = "rejected";
+  const auto found = search(store, rejected, 3);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].why[0] == "rejected: stress: a task waited 10 s");
 }
 
-TEST_CASE("a promising policy that was tried little is lifted where much was measured") {
+TEST_CASE("a policy rejected by regress is not offered on that workload alone") {
+  Store store = real_store();
   const auto profile = long_tail();
-  Store fresh = real_store(), store = real_store();
   store.remember(workload_of(profile));
-  for (int i = 0; i < 9; ++i)
-    remember(store, measured(profile, "vtime", "no_difference", {12, 1, 0.98, 1.02}));
-  const auto untried = [&](Store& in, const std::string& name) {
-    for (const auto& candidate : search(in, {profile, {}, ""}, 9, 0))
-      if (candidate.policy.name == name) return candidate;
-    throw usage_error("not found");
-  };
-  CHECK(untried(store, "sjf").score > untried(fresh, "sjf").score + 0.02);
-  CHECK(join(untried(store, "sjf").why, "; ").find("tried little +") != std::string::npos);
-  CHECK(join(untried(store, "vtime").why, "; ").find("tried little +") == std::string::npos);
-  CHECK(join(untried(fresh, "sjf").why, "; ").find("tried little") == std::string::npos);
+  reject(store, "ljf", "regress: 1.3 times the default's", &profile);
+  CHECK(best(store, {profile, {}, ""}) != "ljf");
+  CHECK(told(store, {profile, {}, ""}).size() == 1);
+  CHECK(best(store, {{}, {"longest job first"}, ""}) == "ljf");
+  auto other = long_tail();
+  other.header.context.command = {"./pack", "another corpus"};
+  CHECK(told(store, {other, {}, ""}).empty());
 }
 
-TEST_CASE("a policy refused whatever it was for falls behind, until it is another") {
+TEST_CASE("what never came into the repository is named by its summary, or else by its name") {
+  Store store = real_store();
+  reject(store, "polite", "sim: a task waits", nullptr,
+         "Niced background work runs when nobody else wants a CPU.");
+  const Query query{{}, {"background work of low priority"}, ""};
+  CHECK(told(store, query).size() == 1);
+  // A row that knows no summary does not hide the one that does.
+  reject(store, "polite", "stress: it stalled");
+  CHECK(told(store, query) ==
+        std::vector<std::string>{"not offered: 'polite' was rejected: stress: it stalled"});
+  reject(store, "qqzz", "sim: a task waits");
+  CHECK(told(store, {{}, {"what is qqzz"}, ""}).size() == 1);
+  CHECK(told(store, {{}, {"battery life"}, ""}).empty());
+}
+
+TEST_CASE("a policy that was tried often gives way, where much was measured") {
+  const auto profile = long_tail();
+  const auto sure = [&](int times) {
+    Store store = real_store();
+    store.remember(workload_of(profile));
+    for (int i = 0; i < times; ++i)
+      remember(store, measured(profile, "vtime", "better", {12, 0.9, 0.89, 0.91}));
+    std::map<std::string, Candidate> found;
+    for (const auto& one : search(store, {profile, {}, ""}, 99, 0)) found[one.policy.name] = one;
+    return found;
+  };
+  auto none = sure(0), few = sure(3), many = sure(12);
+  CHECK(many["vtime"].score < few["vtime"].score - 0.02);
+  CHECK(join(many["vtime"].why, "; ").find("tried often -") != std::string::npos);
+  CHECK(join(few["vtime"].why, "; ").find("tried often") == std::string::npos);
+  // Who was not tried keeps what it promises.
+  CHECK(many["sjf"].score == none["sjf"].score);
+}
+
+TEST_CASE("a policy that was refused is offered again as another, which says so until it is run") {
   Store store = real_store();
   const Query query{{}, {"fair", "nice values"}, ""};
   REQUIRE(best(store, query) == "vtime");
-  const double usual = search(store, query, 1).at(0).score;
+  const auto usual = search(store, query, 1).at(0);
   auto verdict = new_document<Verdict>();
   verdict.reason = "static: a queue is never drained";
   verdict.candidate.policy.name = "vtime";
+  verdict.candidate.policy.version = "0.9";
   verdict.object = ObjectRef{"vtime.bpf.o", "of another object", 0};
   store.remember(*experience_of(verdict), verdict.header.id);
-  CHECK(search(store, query, 1).at(0).score == usual);
-  verdict.header.id = new_document<Verdict>().header.id;
-  verdict.object.reset();
+  const auto vtime = search(store, query, 1).at(0);
+  CHECK(vtime.policy.name == "vtime");
+  CHECK(vtime.score == usual.score);
+  CHECK(vtime.why[0] ==
+        "version 0.9 was rejected: static: a queue is never drained; this one was not judged yet");
+  remember(store, measured(long_tail(), "vtime", "better", {6, 0.9, 0.85, 0.95}));
+  CHECK(search(store, query, 1).at(0).why == usual.why);
+}
+
+TEST_CASE("a rejection of one setting leaves the others, one by the first stages none") {
+  Store store = real_store();
+  const Query query{{}, {"mix and match", "building blocks"}, ""};
+  REQUIRE(best(store, query) == "compose");
+  auto verdict = new_document<Verdict>();
+  verdict.reason = "sim: a task waits";
+  verdict.candidate.policy.name = "compose";
+  verdict.candidate.knobs = {{"ordering", 3}};
   store.remember(*experience_of(verdict), verdict.header.id);
-  const auto vtime = search(store, query, 9, 0);
-  REQUIRE_FALSE(vtime.empty());
-  for (const auto& one : vtime)
-    if (one.policy.name == "vtime") {
-      CHECK(one.score < 0.5);
-      CHECK(one.why[0] == "rejected whatever it was for: static: a queue is never drained");
+  CHECK(best(store, query) == "compose");
+  reject(store, "compose", "build: it does not compile");
+  CHECK(best(store, query) != "compose");
+}
+
+TEST_CASE("a measurement counts by how sure it is") {
+  const auto profile = desktop();
+  const auto after = [&](const std::string& verdict, Quantity ratio) {
+    Store store = real_store();
+    store.remember(workload_of(profile));
+    remember(store, measured(profile, "interactive", verdict, ratio));
+    for (const auto& one : search(store, {profile, {}, ""}, 99, 0))
+      if (one.policy.name == "interactive") return one.score;
+    return -1.0;
+  };
+  Store fresh = real_store();
+  const double promised = search(fresh, {profile, {}, ""}, 1).at(0).score;
+  REQUIRE(promised > 0.9);
+  CHECK(after("no_difference", {6, 1.041, 0.331, 1.83}) > promised - 0.04);
+  CHECK(after("no_difference", {6, 1.041, 0.331, 1.83}) < promised);
+  CHECK(after("no_difference", {12, 1, 0.98, 1.02}) == doctest::Approx(0.54).epsilon(0.03));
+  CHECK(after("worse", {12, 1.3, 1.28, 1.32}) < 0.2);
+  CHECK(after("worse", {12, 1.3, 1.01, 1.7}) > 0.5);
+  CHECK(after("better", {12, 0.7, 0.69, 0.71}) > 0.95);
+  // Of one pair there is no interval.
+  CHECK(after("worse", {1, 1.3, 1.3, 1.3}) > promised - 0.2);
+  CHECK(worth({0, "p", "better", Quantity{6, 0.8, 0.7, 0.9}, 6}) ==
+        doctest::Approx(0.903).epsilon(0.01));
+}
+
+TEST_CASE("several measurements are surer than one, and one says nothing of the untried") {
+  const auto profile = desktop();
+  Store store = real_store();
+  store.remember(workload_of(profile));
+  const Quantity wide{6, 1, 0.7, 1.4};
+  const auto score = [&] {
+    for (const auto& one : search(store, {profile, {}, ""}, 99, 0)) {
+      CHECK(join(one.why, "; ").find("tried often") == std::string::npos);
+      if (one.policy.name == "interactive") return one.score;
     }
+    return -1.0;
+  };
+  const double none = score();
+  remember(store, measured(profile, "interactive", "no_difference", wide));
+  const double once = score();
+  remember(store, measured(profile, "interactive", "no_difference", wide));
+  CHECK(once < none);
+  CHECK(score() < once);
+}
+
+TEST_CASE("what was promoted comes first where it fits, unless it was measured worse") {
+  const auto profile = desktop();
+  const Query query{profile, {}, ""};
+  Store store = real_store();
+  store.remember(workload_of(profile));
+  const auto before = search(store, query, 99, 0);
+  const std::string second = before[1].policy.name, last = before.back().policy.name;
+  REQUIRE(before[1].score > 0.75 * before[0].score);
+  store.stand(last, "promoted", "I like it");
+  CHECK(search(store, query, 99, 0).back().policy.name == last);
+  store.stand(second, "promoted", "measured on many machines");
+  auto now = search(store, query, 99, 0);
+  CHECK(now[0].policy.name == second);
+  CHECK(now[0].score >= now[1].score);
+  CHECK(now[0].score <= 1);
+  CHECK(join(now[0].why, "; ").find("promoted +") != std::string::npos);
+  // An inconclusive measurement does not undo it, a loss does.
+  remember(store, measured(profile, second, "no_difference", {6, 1.04, 0.33, 1.83}));
+  CHECK(best(store, query) == second);
+  remember(store, measured(profile, second, "worse", {12, 1.3, 1.25, 1.35}));
+  CHECK(best(store, query) != second);
+}
+
+TEST_CASE("no score is cut, so that the order can be seen") {
+  const auto profile = desktop();
+  Store store = real_store();
+  store.remember(workload_of(profile));
+  for (int i = 0; i < 40; ++i)
+    remember(store, measured(profile, "fifo", "no_difference", {12, 1, 0.98, 1.02}));
+  const auto found = search(store, {profile, {}, ""}, 3, 0);
+  CHECK(found[0].score <= 1);
+  CHECK(found[1].score < found[0].score);
+  CHECK(found[2].score < found[1].score);
 }
 
 TEST_CASE("what was promoted is preferred, what was retired is only found when asked for") {

@@ -173,6 +173,62 @@ TEST_CASE("the same experience is remembered once") {
   CHECK(store.history("f", "one", 10)[0].ratio->median == 0.7);
 }
 
+TEST_CASE("a rejection is of an object, and remembered once until it is taken back") {
+  Store store = Store::in_memory();
+  store.put(added("mine", "first"));
+  auto rejected = measured("work", "mine", "rejected");
+  rejected.ratio.reset();
+  rejected.object_sha256 = store.policy("mine")->object_hash;
+  rejected.reason = "sim: a task waits";
+  CHECK(store.remember(rejected, "one"));
+  CHECK_FALSE(store.remember(rejected, "two"));
+  // Another workload changes nothing: the stage did not look at it.
+  auto elsewhere = rejected;
+  elsewhere.header.context.command = {"other work"};
+  elsewhere.workload = fingerprint_of(elsewhere.header.context);
+  CHECK_FALSE(store.remember(elsewhere, "three"));
+  // By a summary it can be found.
+  elsewhere.summary = "Mine.";
+  CHECK(store.remember(elsewhere, "four"));
+  CHECK_FALSE(store.remember(rejected, "five"));
+  CHECK(store.rejection("mine")->reason == rejected.reason);
+  CHECK(store.rejections().size() == 2);
+  CHECK(store.evidence(rejected.workload, "").empty());
+  CHECK(store.measured("mine", false) == 0);
+  CHECK(store.measured("mine", true) == 2);
+
+  store.put(added("mine", "second"));
+  CHECK_FALSE(store.rejection("mine"));
+  CHECK_FALSE(store.rejections("mine").at(0).current);
+  store.put(added("mine", "first"));
+  CHECK(store.rejection("mine"));
+  store.stand("mine", "offered", "the verdict was wrong");
+  CHECK_FALSE(store.rejection("mine"));
+  auto again = new_document<Experience>();
+  rejected.header.id = again.header.id;
+  CHECK(store.remember(rejected, "six"));
+  CHECK(store.rejection("mine"));
+}
+
+TEST_CASE("a rejection by regress is of its workload, one as it was set of its knobs") {
+  Store store = Store::in_memory();
+  store.put(policy_row("mine", "digest"));
+  auto rejected = measured("work", "mine", "rejected");
+  rejected.ratio.reset();
+  rejected.reason = "regress: 1.3 times the default's";
+  store.remember(rejected, "one");
+  CHECK_FALSE(store.rejection("mine"));
+  CHECK(store.rejections("mine").at(0).for_workload);
+  CHECK(store.evidence(rejected.workload, "").size() == 1);
+  rejected.reason = "stress: a task waited";
+  rejected.knobs = {{"slice_us", 1}};
+  store.remember(rejected, "two");
+  CHECK_FALSE(store.rejection("mine"));
+  rejected.reason = "static: a queue is never drained";
+  store.remember(rejected, "three");
+  CHECK(store.rejection("mine"));
+}
+
 TEST_CASE("a workload keeps its newest features") {
   Store store = Store::in_memory();
   Workload workload{"f", {"make"}, "batch", {}};
@@ -204,7 +260,10 @@ TEST_CASE("a repository of version 2 is brought up to date with all that it held
   CHECK(ljf[0].ratio->median == 1.2);
   const auto evidence = store.evidence(ljf[0].workload, "makespan");
   REQUIRE(evidence.size() == 1);
-  CHECK(evidence[0].ratio == 1.2);
+  REQUIRE(evidence[0].ratio);
+  CHECK(evidence[0].ratio->median == 1.2);
+  CHECK(evidence[0].ratio->low == ljf[0].ratio->low);
+  CHECK(evidence[0].ratio->high == ljf[0].ratio->high);
   CHECK(evidence[0].runs == 6);
   CHECK(store.history("", "mine", 10).at(0).reason == "stress: a task waited 10 s");
   REQUIRE(store.workloads().size() == 1);

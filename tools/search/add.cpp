@@ -47,14 +47,19 @@ Source locate(fs::path from) {
   return source;
 }
 
-/// "name - what it does." on the first lines of the source, or a sentence that says what is known.
-std::string summary_from(const std::string& text, const std::string& name) {
+/// "name - what it does." on the first lines of the source.
+std::optional<std::string> summary_from(const std::string& text, const std::string& name) {
   const std::string start = name + " - ";
   for (const auto& line : split(text.substr(0, 2000), '\n')) {
     const size_t at = line.find(start);
     if (at != line.npos) return printable(line.substr(at + start.size()), 200);
   }
-  return "Added without a manifest.";
+  return std::nullopt;
+}
+
+Manifest manifest_at(const fs::path& file, std::string& text) {
+  text = read_file(file, file_limit_bytes);
+  return parse_manifest(text, "'" + file.string() + "'", feature_names());
 }
 
 /// What schedcp-verify says of a file after its first two stages.
@@ -84,17 +89,19 @@ Added add_policy(Store& store, const fs::path& from) {
   row.origin = "added";
   const std::string text = read_file(source.file, file_limit_bytes);
   if (!compiled) row.source = text;
+  std::optional<std::string> summary;
   if (fs::exists(source.manifest)) {
-    row.manifest_json = read_file(source.manifest, file_limit_bytes);
-    row.manifest =
-        parse_manifest(row.manifest_json, "'" + source.manifest.string() + "'", feature_names());
+    added.described = true;
+    row.manifest = manifest_at(source.manifest, row.manifest_json);
+    summary = row.manifest.summary;
     if (row.manifest.name != source.name)
       throw usage_error("'" + source.manifest.string() + "': /name: expected '" + source.name +
                         "'");
   } else {
     row.manifest.name = source.name;
     row.manifest.version = "0";
-    row.manifest.summary = compiled ? "Added without a manifest." : summary_from(text, source.name);
+    if (!compiled) summary = summary_from(text, source.name);
+    row.manifest.summary = summary.value_or("Added without a manifest.");
     row.manifest_json = dump(to_json_value(row.manifest));
   }
 
@@ -104,7 +111,7 @@ Added add_policy(Store& store, const fs::path& from) {
       if (stage.outcome == "failed") {
         added.refused = verdict;
         added.refused->candidate.policy = {source.name, row.manifest.version, std::nullopt,
-                                           row.manifest.summary};
+                                           summary};
         return added;
       }
   }
@@ -117,6 +124,21 @@ Added add_policy(Store& store, const fs::path& from) {
   row.digest = digest_of(row);
   added.changed = store.put(row);
   return added;
+}
+
+std::optional<std::string> summary_of(Store& store, const PolicyRef& policy) {
+  if (const auto row = store.policy(policy.name)) return row->manifest.summary;
+  if (!policy.path || !is_policy_name(policy.name)) return std::nullopt;
+  try {
+    const fs::path file = *policy.path, manifest = file.parent_path() / (policy.name + ".json");
+    std::string text;
+    if (fs::exists(manifest)) return manifest_at(manifest, text).summary;
+    if (ends_with(file, ".bpf.c"))
+      return summary_from(read_file(file, file_limit_bytes), policy.name);
+  } catch (const Error&) {
+    // What is no manifest, or gone since, only leaves it without one.
+  }
+  return std::nullopt;
 }
 
 }  // namespace schedcp

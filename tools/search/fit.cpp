@@ -166,12 +166,6 @@ std::string described(const Profile& profile) {
   return text;
 }
 
-double worth(const Evidence& evidence) {
-  if (evidence.verdict == "rejected" || evidence.verdict == "failed") return 0;
-  if (evidence.verdict == "no_difference" || !evidence.ratio) return 0.5;
-  return std::clamp(0.5 + 2.5 * (1 - *evidence.ratio), 0.0, 1.0);
-}
-
 std::vector<KnobValue> knobs_for(const Manifest& manifest, const PolicyObject* object,
                                  const Query& query, std::vector<std::string>& why) {
   std::vector<KnobValue> knobs;

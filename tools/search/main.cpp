@@ -59,11 +59,14 @@ ExitCode find(Program& program, const SearchOptions& options) {
     throw usage_error("--embeddings: missing", "it names the endpoint");
   Embedder& embedder = endpoint ? static_cast<Embedder&>(*endpoint) : vocabulary;
   Search search(store, embedder, vocabulary);
-  const auto candidates = search.find(query, size_t(options.top));
-  for (const auto& warning : search.warnings(query)) program.warn(warning);
+  std::vector<Experience> refused;
+  const auto candidates = search.find(query, size_t(options.top), Search::least_score, &refused);
+  const auto warnings = search.warnings(query, refused);
+  for (const auto& warning : warnings) program.warn(warning);
   if (candidates.empty()) {
-    program.warn(query.profile ? "no policy is meant for such a workload"
-                               : "no policy matches '" + printable(join(query.words, " ")) + "'");
+    const std::string none = warnings.empty() ? "no policy " : "no other policy ";
+    program.warn(none + (query.profile ? "is meant for such a workload"
+                                       : "matches '" + excerpt(join(query.words, " "), 200) + "'"));
     return ExitCode::no;
   }
   for (size_t i = 0; i < candidates.size(); ++i)
@@ -105,6 +108,14 @@ ExitCode add(Program& program, const std::string& from) {
   Store store = open_repository(Store::Access::write);
   const Added added = add_policy(store, from);
   if (refused(program, store, added)) return ExitCode::no;
+  if (!added.described) {
+    const std::string& name = added.row.manifest.name;
+    program.warn("there is no '" + name + ".json' beside it: without a manifest '" + name +
+                 "' is hardly found by a description or a profile\n"
+                 "hint: write one (summary, suits, tags, labels, goals, signature) and add it "
+                 "again; '" +
+                 (share_dir() / "policies/vtime/vtime.json").string() + "' shows how");
+  }
   const PolicyEntry entry = entry_of(store, *store.policy(added.row.manifest.name));
   program.emit(entry, [&] {
     return entry.name + " " + entry.version + (added.changed ? " added\n" : " was there already\n");
@@ -142,7 +153,10 @@ ExitCode record(Program& program) {
     if (const auto* measurement = std::get_if<Measurement>(&document))
       for (auto& one : experiences_of(*measurement)) experiences.push_back(std::move(one));
     if (const auto* verdict = std::get_if<Verdict>(&document))
-      if (auto one = experience_of(*verdict)) experiences.push_back(std::move(*one));
+      if (auto one = experience_of(*verdict)) {
+        if (!one->summary) one->summary = summary_of(store, verdict->candidate.policy);
+        experiences.push_back(std::move(*one));
+      }
   }
   for (auto& experience : experiences) {
     if (const auto workload = store.workload(experience.workload))
@@ -166,7 +180,7 @@ ExitCode history(Program& program, const HistoryOptions& options) {
   Store store = open_repository(Store::Access::prefer);
   if (!store.note().empty()) program.warn(store.note());
   // Of a policy that was refused there may be experiences and nothing else.
-  if (!options.policy.empty() && store.measured(options.policy, false) == 0)
+  if (!options.policy.empty() && store.history("", options.policy, 1).empty())
     find_policy(store, options.policy);
   const auto experiences =
       store.history(options.workload, options.policy, options.limit, options.antipatterns);
@@ -182,10 +196,14 @@ struct StandOptions {
 };
 
 ExitCode stand(Program& program, const StandOptions& options) {
-  if (options.reason.empty()) throw usage_error("--reason: missing", "say why; others read it");
   Store store = open_repository(Store::Access::write);
   auto standing = new_document<Standing>();
   standing.policy = find_policy(store, options.policy).manifest.name;
+  if (options.status == "promoted")
+    if (const auto rejection = store.rejection(standing.policy))
+      throw usage_error("'" + standing.policy + "' was rejected: " + reason_of(*rejection),
+                        "mend it and add it again; if the verdict was wrong, reinstate it first");
+  if (options.reason.empty()) throw usage_error("--reason: missing", "say why; others read it");
   standing.status = options.status;
   standing.reason = options.reason;
   store.stand(standing.policy, standing.status, standing.reason);
@@ -227,8 +245,8 @@ int main(int argc, char** argv) {
       .default_text("any number");
   program.option("--tag", options.filters.tags, "TAG", "Only what has this tag; all, if several.");
   program.option("--status", options.filters.status, "STATUS", "Only what stands so.")
-      .choices({"offered", "promoted", "retired"})
-      .default_text("all but the retired");
+      .choices({"offered", "promoted", "retired", "rejected"})
+      .default_text("all but the retired and the rejected");
   program
       .option("--embeddings", options.endpoint.url, "URL",
               "Take vectors from this OpenAI-compatible endpoint (.../v1).")
@@ -248,7 +266,9 @@ int main(int argc, char** argv) {
   program.reads<Profile>().writes<Candidate>();
   program.hints({.read_only = true, .idempotent = true, .timeout_s = 60});
   program.example("schedcp-search --top 1 longest job first", "Search by words.");
-  program.exit_meaning(1, "no policy matches, or the repository is not sound");
+  program.exit_meaning(1,
+                       "no policy matches, what was to be added is refused, or the repository is "
+                       "not sound");
 
   program.subcommand("list", "List the repository's policies.", [&] { return list(program); })
       .writes<PolicyEntry>()
@@ -261,7 +281,9 @@ int main(int argc, char** argv) {
   std::string from;
   auto& adds = program.subcommand("add", "Add a policy, or a newer version of one.",
                                   [&] { return add(program, from); });
-  adds.argument("FILE", from, "NAME.bpf.c, NAME.bpf.o, or a folder NAME that holds NAME.bpf.c.")
+  adds.argument("FILE", from,
+                "NAME.bpf.c, NAME.bpf.o, or a folder NAME that holds NAME.bpf.c; its manifest is "
+                "NAME.json beside it.")
       .required();
   adds.writes<PolicyEntry>().hints({.idempotent = true, .timeout_s = 150});
   program
@@ -295,7 +317,9 @@ int main(int argc, char** argv) {
       return stand(program, standing);
     });
     command.argument("POLICY", standing.policy, "Its name.").required();
-    command.option("--reason", standing.reason, "TEXT", "Why, for whoever reads it later.");
+    // Whether there is such a policy is said first.
+    command.option("--reason", standing.reason, "TEXT", "Why, for whoever reads it later.")
+        .required(true);
     command.writes<Standing>().hints({.timeout_s = 60, .for_models = false});
   };
   stands("promote", "promoted", "Prefer a policy from now on.");

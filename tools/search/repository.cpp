@@ -120,9 +120,16 @@ PolicyEntry entry_of(Store& store, const PolicyRow& row) {
   entry.versions = store.versions(manifest.name);
   entry.measured = store.measured(manifest.name, false);
   entry.antipatterns = store.measured(manifest.name, true);
+  entry.digest = row.digest;
   const StandingRow standing = store.standing(manifest.name);
   entry.status = standing.status;
   if (!standing.reason.empty()) entry.status_reason = standing.reason;
+  const auto rejection = store.rejection(manifest.name);
+  // Only the current version is judged so; of an older one its history tells.
+  if (rejection && standing.status != "retired" && store.id_of(manifest.name) == row.id) {
+    entry.status = "rejected";
+    entry.status_reason = rejection->reason;
+  }
   return entry;
 }
 

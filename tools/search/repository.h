@@ -31,10 +31,14 @@ PolicyEntry entry_of(Store& store, const PolicyRow& row);
 struct Added {
   PolicyRow row;
   std::optional<Verdict> refused;  ///< by schedcp-verify's first stages
+  bool described = false;          ///< there is a manifest
   bool changed = false;            ///< false: this very version was there already
 };
 /// Takes NAME.bpf.c, NAME.bpf.o or a folder NAME with NAME.bpf.c in it, and NAME.json beside it if
 /// there is one. It must pass build and static of schedcp-verify; a copy is kept under state_dir().
 Added add_policy(Store& store, const fs::path& from);
+/// What a policy of which only name and file are known does: what the repository says, or the
+/// manifest beside the file, or the file's first comment.
+std::optional<std::string> summary_of(Store& store, const PolicyRef& policy);
 
 }  // namespace schedcp

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Four parts make a score. Meaning: the angle between what is asked and what the policy says of
 // itself (asked are the words, and the profile put into words). Words: FTS5's ranking. Fit: how
-// well the workload's features, its classification and the goal lie in what the policy is for. And
-// memory: each measurement on this workload or a like one pulls the score towards what it showed,
-// so that with a few of them experience outweighs what the manifest promises. Last, an upper
-// confidence bound in the manner of UCB1 (Auer, Cesa-Bianchi, Fischer, Finite-time analysis of the
-// multiarmed bandit problem, 2002): where much was measured, a promising policy that was tried
-// little is lifted, so that it is tried, too. `why` tells of each part.
+// well the workload's features, its classification and the goal lie in what the policy is for.
+// These make what it promises. And memory: what was measured on this workload or a like one pulls
+// the promise towards what it showed, the surer the further (memory.cpp).
+//
+// Then an upper confidence bound in the manner of UCB1 (Auer, Cesa-Bianchi, Fischer, Finite-time
+// analysis of the multiarmed bandit problem, 2002): with N sure measurements on this workload and
+// its likes, N above `much`, a policy that has n of them is due s (1 + c / (1 + n)) for its score
+// s, where c = curiosity sqrt(ln(N / much)), so that a promising one that was tried little is
+// tried, too. All are divided by 1 + c, so that none is cut at 1 and the order stays to be seen: an
+// untried policy keeps its score, one that was tried often gives way by up to c / (1 + c).
+//
+// Last, promotion: somebody who knew more said to prefer a policy. One that promises at least
+// `fitting` of the best and was not measured worse than the default comes to stand above all that
+// were not measured better, by a tenth of what is missing to 1.
+// `why` tells of each part.
 #include "score.h"
 
 #include <fmt/format.h>
@@ -28,12 +37,11 @@ constexpr double words_share_at_goal = 0.5;    // beside nothing but a goal, or 
 constexpr double described_share = 0.25;       // of a profile put into words, beside its features
 constexpr float kin_share = 0.5F;              // of what is like the best, beside what was asked
 constexpr double full_meaning = 0.5;           // a best cosine below it is not taken for a match
-constexpr double memory_share = 3;             // of a measurement of six pairs on this workload
-constexpr double most_memory = 3;              // how much more than the rest memory can count
-constexpr double least_likeness = 0.6;         // below it a workload teaches nothing about another
-constexpr double curiosity = 0.08;             // how far the confidence bound can lift
-constexpr double failure = 2;                  // as many measurements as one that broke counts for
+constexpr double curiosity = 0.08;             // how far the confidence bound reaches
+constexpr double much = 3;                     // sure measurements; with fewer all is tried little
+constexpr double fitting = 0.75;               // of the best promise: what promotion can lift
 constexpr double promotion = 0.1;              // of what is missing to 1
+constexpr double shown = 0.05;                 // memory moved a score by more: it is no chance
 constexpr size_t index_neighbours = 400;       // when not all can be looked at
 constexpr int64_t kernel_timeout_ms = 30'000;  // the kernel's own default and maximum
 
@@ -59,6 +67,13 @@ std::vector<std::string> telling(const std::vector<std::string>& asked,
   return words;
 }
 
+/// "ahead" of "ahead,".
+std::string bare(const std::string& word) {
+  constexpr const char* marks = ".,;:!?()[]\"'";
+  const size_t from = word.find_first_not_of(marks);
+  return from == word.npos ? word : word.substr(from, word.find_last_not_of(marks) + 1 - from);
+}
+
 /// What a policy says of itself: what it is for, how it works, and what it is not for.
 std::array<std::string, 3> texts_for(const Manifest& manifest) {
   std::string text = manifest.name + ". " + manifest.summary + " " + join(manifest.suits, ". ") +
@@ -75,24 +90,6 @@ bool blank(const std::string& text) { return text.find_first_not_of(" .") == std
 
 /// How much each of them counts.
 constexpr float text_shares[] = {1, 0.4F, -0.3F};
-
-std::string memory_sentence(const Experience& experience, double like) {
-  const std::string where = experience.workload.empty() ? "whatever it was for"
-                            : like == 1
-                                ? "here"
-                                : fmt::format("on a workload {:.0f} % like this one", 100 * like);
-  if (experience.verdict == "rejected" || experience.verdict == "failed")
-    return fmt::format("{} {}: {}", experience.verdict, where,
-                       printable(experience.reason.value_or("no reason kept"), 120));
-  std::string text =
-      fmt::format("measured {}: {}", where,
-                  experience.verdict == "no_difference" ? "no difference" : experience.verdict);
-  if (experience.ratio)
-    text += fmt::format(", {:.3f} of the default's cost ({:.3f} to {:.3f}, {} runs)",
-                        experience.ratio->median, experience.ratio->low, experience.ratio->high,
-                        experience.runs);
-  return text;
-}
 
 }  // namespace
 
@@ -184,35 +181,8 @@ bool Search::passes(size_t at, const Filters& filters, const std::set<int64_t>& 
   if (!filters.tags.empty() && !tagged.contains(id)) return false;
   const auto standing = standings_.find(at);
   const std::string status = standing == standings_.end() ? "offered" : standing->second.first;
-  return filters.status.empty() ? status != "retired" : status == filters.status;
-}
-
-/// What was learned on this workload and its likes.
-void Search::recall(const Query& query, Asked& asked) const {
-  asked.memory.resize(catalogue_.policies.size());
-  const auto learn = [&](const std::string& fingerprint, double like) {
-    for (const auto& evidence : store_.evidence(fingerprint, query.goal)) {
-      const auto place = named_.find(evidence.policy);
-      if (place == named_.end()) continue;
-      const double enough = evidence.ratio ? std::min(1.0, double(evidence.runs) / 6) : 1;
-      const bool broke = evidence.verdict == "rejected" || evidence.verdict == "failed";
-      const double weight = (broke ? failure : enough) * like * like * like;
-      Memory& of = asked.memory[place->second];
-      of.weight += weight;
-      of.worth += weight * worth(evidence);
-      asked.all_memory += weight;
-      asked.evidence.push_back({place->second, weight, like, evidence.id});
-    }
-  };
-  learn("", 1);
-  if (!query.profile) return;
-  const std::string here = fingerprint_of(query.profile->header.context);
-  if (!here.empty()) learn(here, 1);
-  for (const auto& workload : workloads_)
-    if (workload.fingerprint != here)
-      if (const double like = likeness(query.profile->features, workload.features);
-          like >= least_likeness)
-        learn(workload.fingerprint, like);
+  const bool by_people = !filters.status.empty() && filters.status != "rejected";
+  return by_people ? status == filters.status : status != "retired";
 }
 
 /// How much of `words` each policy has: words that few have count more.
@@ -264,7 +234,8 @@ std::vector<double> Search::nearness(Embedder::Vector asked, const std::vector<s
   return near;
 }
 
-std::vector<Candidate> Search::find(const Query& query, size_t top, double floor) {
+std::vector<Candidate> Search::find(const Query& query, size_t top, double floor,
+                                    std::vector<Experience>* refused) {
   const Parts& parts = query.parts;
   const auto words = words_asked(query);
   const bool asked_words = !words.empty();
@@ -297,6 +268,13 @@ std::vector<Candidate> Search::find(const Query& query, size_t top, double floor
 
   std::vector<size_t> places = shortlist(asked);
   std::erase_if(places, [&](size_t at) { return !passes(at, query.filters, tagged); });
+  if (query.filters.status == "rejected") {
+    std::set<size_t> rejected;
+    for (const auto& one : store_.rejections())
+      if (const auto place = named_.find(one.policy); place != named_.end())
+        rejected.insert(place->second);
+    std::erase_if(places, [&](size_t at) { return !rejected.contains(at); });
+  }
   std::vector<std::vector<double>> near;
   for (size_t i = 0; i < asked.vectors.size(); ++i)
     near.push_back(nearness(asked.vectors[i], places, i == profile_at ? 0 : embedder_.floor()));
@@ -327,36 +305,77 @@ std::vector<Candidate> Search::find(const Query& query, size_t top, double floor
       }
       if (asked_words) one.score += share_of_words * (said - one.score);
     }
-    const double tried = asked.memory[one.at].weight;
-    if (tried > 0) {
-      one.memory = asked.memory[one.at].worth / tried;
-      const double counted = std::min(memory_share * tried, most_memory);
-      one.score = (one.score + counted * one.memory) / (1 + counted);
+    one.promise = one.score;
+    if (const Memory& memory = asked.memory[one.at]; memory.share > 0) {
+      one.memory = memory.worth;
+      one.score += memory.share * (memory.worth - one.score);
     }
-    one.untried = curiosity * one.score * std::sqrt(std::log1p(asked.all_memory)) / (1 + tried);
-    one.score += one.untried;
-    const auto standing = standings_.find(one.at);
-    if (standing != standings_.end() && standing->second.first == "promoted")
-      one.score += promotion * (1 - one.score);
-    one.score = std::min(1.0, std::round(one.score * 1000) / 1000);
-    if (one.score >= floor) scored.push_back(one);
+    scored.push_back(one);
   }
+  lift(scored, asked);
+  std::erase_if(scored, [&](const Scored& one) { return one.score < floor; });
+  return offer(std::move(scored), query, asked, top, refused);
+}
 
-  const auto better = [&](const Scored& a, const Scored& b) {
-    return a.score != b.score ? a.score > b.score : a.at < b.at;
+/// What was tried often gives way a bit; what was promoted is lifted.
+void Search::lift(std::vector<Scored>& scored, const Asked& asked) const {
+  const double bound = curiosity * std::sqrt(std::log(std::max(1.0, asked.tried / much)));
+  double promise = 0, unproven = 0;
+  const auto promoted = [&](const Scored& one) {
+    const auto standing = standings_.find(one.at);
+    return standing != standings_.end() && standing->second.first == "promoted";
   };
-  const size_t wanted = std::min(top, scored.size());
-  std::partial_sort(scored.begin(), scored.begin() + long(wanted), scored.end(), better);
-  scored.resize(wanted);
+  const auto moved = [&](const Scored& one) {
+    return asked.memory[one.at].share * (asked.memory[one.at].worth - 0.5);
+  };
+  for (auto& one : scored) {
+    const double tried = asked.memory[one.at].tried;
+    one.tired = one.score * bound / (1 + bound) * tried / (1 + tried);
+    one.score -= one.tired;
+    promise = std::max(promise, one.promise);
+    if (!promoted(one) && moved(one) < shown) unproven = std::max(unproven, one.score);
+  }
+  for (auto& one : scored) {
+    if (!promoted(one) || one.promise < fitting * promise || moved(one) <= -shown) continue;
+    const double top = std::max(unproven, one.score);
+    one.promoted = top + promotion * (1 - top) * one.score - one.score;
+    one.score += one.promoted;
+  }
+  // Less is no difference.
+  for (auto& one : scored) one.score = std::round(one.score * 1000) / 1000;
+}
+
+/// The best as candidates; of those between them that are not offered, why.
+std::vector<Candidate> Search::offer(std::vector<Scored> scored, const Query& query,
+                                     const Asked& asked, size_t top,
+                                     std::vector<Experience>* refused) const {
+  // Of two that are perfect, the one that was promoted.
+  std::sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) {
+    return std::tuple(-a.score, -a.promoted, a.at) < std::tuple(-b.score, -b.promoted, b.at);
+  });
+  const Fit fit(query);
+  const auto& status = query.filters.status;
+  const bool all = status == "retired" || status == "rejected";
   std::vector<Candidate> candidates;
-  for (const auto& one : scored) candidates.push_back(candidate_of(one, query, fit, asked));
+  for (const auto& one : scored) {
+    if (candidates.size() == top) break;
+    const PolicyRow row = store_.policy(catalogue_.policies[one.at]);
+    const auto refusal = this->refusal(row, query);
+    if (refusal && !all) {
+      if (refused) refused->push_back(*refusal);
+      continue;
+    }
+    if (!refusal && status == "rejected") continue;
+    candidates.push_back(candidate_of(one, row, query, fit, asked));
+    auto& why = candidates.back().why;
+    if (refusal) why.insert(why.begin(), "rejected: " + reason_of(*refusal));
+  }
   return candidates;
 }
 
-Candidate Search::candidate_of(const Scored& scored, const Query& query, const Fit& fit,
-                               const Asked& asked) const {
-  const int64_t id = catalogue_.policies[scored.at];
-  const PolicyRow row = store_.policy(id);
+Candidate Search::candidate_of(const Scored& scored, const PolicyRow& row, const Query& query,
+                               const Fit& fit, const Asked& asked) const {
+  const int64_t id = row.id;
   const Manifest& manifest = row.manifest;
   Candidate candidate =
       query.profile ? new_document<Candidate>({&query.profile->header}) : new_document<Candidate>();
@@ -370,17 +389,21 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const F
   for (const auto& item : asked.evidence)
     if (item.at == scored.at) evidence.push_back(item);
   std::stable_sort(evidence.begin(), evidence.end(), [](const Item& a, const Item& b) {
-    return std::pair(a.weight, a.id) > std::pair(b.weight, b.id);
+    return std::pair(a.precision, a.id) > std::pair(b.precision, b.id);
   });
   for (size_t i = 0; i < evidence.size() && i < 3; ++i)
     why.push_back(memory_sentence(store_.experience(evidence[i].id), evidence[i].like));
+  if (const auto earlier = remark_on_earlier(row)) why.push_back(*earlier);
   std::vector<Reason> reasons;
   if (scored.fit >= 0 && query.parts.fit) fit.of(catalogue_.traits[scored.at], &reasons);
   std::vector<std::string> had;
   for (const auto& word : asked.hits) {
     const auto at =
         std::lower_bound(word.policies.begin(), word.policies.end(), std::pair(id, 0.0));
-    if (at != word.policies.end() && at->first == id) had.push_back(word.word);
+    const std::string shown = bare(word.word);
+    if (at != word.policies.end() && at->first == id &&
+        std::find(had.begin(), had.end(), shown) == had.end())
+      had.push_back(shown);
   }
   if (!had.empty()) reasons.push_back({1, 3, fmt::format("matches {}", join(had, ", "))});
   const auto words = words_asked(query);
@@ -401,7 +424,7 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const F
   });
   for (const auto& reason : reasons) why.push_back((reason.value < 1 ? "but " : "") + reason.text);
   if (const auto standing = standings_.find(scored.at); standing != standings_.end())
-    why.push_back(standing->second.first + ": " + printable(standing->second.second, 120));
+    why.push_back(standing->second.first + ": " + excerpt(standing->second.second, 400));
 
   std::vector<std::string> shares;
   const auto share = [&](const char* name, double value) {
@@ -410,8 +433,11 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const F
   share("meaning", scored.meaning);
   share("words", scored.words);
   share("fit", scored.fit);
-  share("memory", scored.memory);
-  if (scored.untried >= 0.01) shares.push_back(fmt::format("tried little +{:.2f}", scored.untried));
+  if (scored.memory >= 0)
+    shares.push_back(fmt::format("memory {:.2f} (counts {:.0f} %)", scored.memory,
+                                 100 * asked.memory[scored.at].share));
+  if (scored.tired >= 0.01) shares.push_back(fmt::format("tried often -{:.2f}", scored.tired));
+  if (scored.promoted > 0) shares.push_back(fmt::format("promoted +{:.2f}", scored.promoted));
   why.push_back(fmt::format("score {:.2f} from {}", scored.score, join(shares, ", ")));
 
   const auto object = object_of(row);
@@ -429,37 +455,6 @@ Candidate Search::candidate_of(const Scored& scored, const Query& query, const F
         object->ops().timeout_ms ? int64_t(object->ops().timeout_ms) : kernel_timeout_ms;
   }
   return candidate;
-}
-
-std::vector<std::string> Search::warnings(const Query& query) {
-  constexpr int64_t looked_at = 200;
-  constexpr size_t most = 3;
-  const std::string here =
-      query.profile ? fingerprint_of(query.profile->header.context) : std::string();
-  const std::string text = join(query.words, " ");
-  std::vector<Experience> tried;
-  std::vector<std::string> texts{text};
-  std::set<std::string> told;
-  for (auto& one : store_.history("", "", looked_at, true)) {
-    if (store_.id_of(one.policy) || !told.insert(one.policy).second) continue;
-    texts.push_back(one.policy + ". " + one.summary.value_or(""));
-    tried.push_back(std::move(one));
-  }
-  std::vector<Embedder::Vector> vectors;
-  if (!tried.empty() && !text.empty()) vectors = embedder_.embed(texts);
-  std::vector<std::string> sentences;
-  for (size_t i = 0; i < tried.size() && sentences.size() < most; ++i) {
-    const Experience& one = tried[i];
-    bool concerns = !here.empty() && one.workload == here;
-    if (!vectors.empty())
-      concerns = concerns || cosine(vectors[0].data(), vectors[i + 1].data(), vectors[0].size()) >=
-                                 embedder_.floor();
-    for (const auto& word : query.words) concerns = concerns || word == one.policy;
-    if (concerns)
-      sentences.push_back(fmt::format("not offered: '{}' was {}: {}", one.policy, one.verdict,
-                                      printable(one.reason.value_or("no reason kept"), 160)));
-  }
-  return sentences;
 }
 
 }  // namespace schedcp

@@ -14,7 +14,7 @@ struct Filters {
   std::string kernel = {};  ///< they run on this release; "" for any
   int64_t cpus = 0;         ///< they make sense on so many CPUs; 0 for any
   std::vector<std::string> tags = {};
-  std::string status = {};  ///< they stand so; "": all but the retired
+  std::string status = {};  ///< they stand so; "": all but the retired and the rejected
 };
 
 /// Parts of the score that can be left out, to see what each brings.
@@ -66,8 +66,15 @@ class Fit {
   bool profiled_ = false;
 };
 
-/// What a measurement says, 0 to 1: half for no difference, all for four fifths of the cost.
+/// What a measurement says, 0 to 1: half for no difference or the default's cost, 0.9 for four
+/// fifths of it, 0.1 for five fourths.
 double worth(const Evidence& evidence);
+
+/// Why it was rejected or failed, in a line.
+std::string reason_of(const Experience& experience);
+
+/// "measured here: better, 0.700 of the default's cost (0.680 to 0.720, 6 runs)".
+std::string memory_sentence(const Experience& experience, double like);
 
 /// Knob values that the manifest's settings ask for on this workload, checked against the object
 /// (null: there is none); `why` gets a sentence for each.
@@ -83,11 +90,16 @@ class Search {
   /// Policies that the model has not seen yet are given to it now, and listed.
   Search(Store& store, Embedder& embedder, const Vocabulary& vocabulary);
 
-  /// Candidates, best first, those that score below `floor` left out.
-  std::vector<Candidate> find(const Query& query, size_t top, double floor = 0.2);
-  /// What was tried, is no candidate and should not be tried again: policies that were refused or
-  /// failed on this workload or under such a description, in a sentence each.
-  std::vector<std::string> warnings(const Query& query);
+  /// What scores less is hardly what was asked for.
+  static constexpr double least_score = 0.2;
+  /// Candidates, best first, those that score below `floor` left out, and those that were refused:
+  /// why is appended to `refused` for those that would have been among them.
+  std::vector<Candidate> find(const Query& query, size_t top, double floor = least_score,
+                              std::vector<Experience>* refused = nullptr);
+  /// What is no candidate and should not be tried again, in a sentence each: what find() refused,
+  /// what is asked by name and refused, and policies that never came into the repository and were
+  /// refused or failed on this workload or under such a description.
+  std::vector<std::string> warnings(const Query& query, const std::vector<Experience>& refused);
 
   /// From so many policies on the nearest are looked up in an index instead of compared with each.
   static constexpr size_t exact_limit = 50'000;
@@ -95,13 +107,16 @@ class Search {
  private:
   /// What was learned of one policy on this workload and its likes.
   struct Memory {
-    double weight = 0;  ///< how much there is: 1 for six pairs on this very workload
-    double worth = 0;   ///< weighted sum of worth()
+    void learn(const Evidence& evidence, double like);
+    double precision = 0;  ///< how sure it is, memory.cpp
+    double worth = 0;      ///< mean of worth(), the surer the more
+    double share = 0;      ///< 0 to 1: how much of the score it is
+    double tried = 0;      ///< how many sure measurements it comes to
   };
   /// What a memory is made of.
   struct Item {
     size_t at = 0;  ///< the policy's place
-    double weight = 0, like = 0;
+    double precision = 0, like = 0;
     int64_t id = 0;  ///< of the experience
   };
   /// All that is known of a query before policies are looked at one by one; vectors by place.
@@ -110,13 +125,15 @@ class Search {
     std::vector<double> words;  ///< 0 to 1: how much of the words a policy has
     std::vector<Memory> memory;
     std::vector<Item> evidence;
-    double all_memory = 0;
+    double tried = 0;  ///< how many sure measurements there are of all policies
     std::vector<Embedder::Vector> vectors;
   };
   /// A policy's score and what it is made of; parts that were not asked are -1.
   struct Scored {
     size_t at = 0;
-    double score = 0, meaning = -1, words = -1, fit = -1, memory = -1, untried = 0;
+    double score = 0, meaning = -1, words = -1, fit = -1, memory = -1;
+    double promise = 0;              ///< without memory
+    double tired = 0, promoted = 0;  ///< how far trying it often lowers it, promotion lifts it
   };
   void list_missing();
   void open_index();
@@ -126,8 +143,13 @@ class Search {
   std::vector<double> nearness(Embedder::Vector asked, const std::vector<size_t>& places,
                                double floor) const;
   bool passes(size_t at, const Filters& filters, const std::set<int64_t>& tagged) const;
-  Candidate candidate_of(const Scored& scored, const Query& query, const Fit& fit,
-                         const Asked& asked) const;
+  void lift(std::vector<Scored>& scored, const Asked& asked) const;
+  std::vector<Candidate> offer(std::vector<Scored> scored, const Query& query, const Asked& asked,
+                               size_t top, std::vector<Experience>* refused) const;
+  std::optional<Experience> refusal(const PolicyRow& row, const Query& query) const;
+  std::optional<std::string> remark_on_earlier(const PolicyRow& row) const;
+  Candidate candidate_of(const Scored& scored, const PolicyRow& row, const Query& query,
+                         const Fit& fit, const Asked& asked) const;
 
   Store& store_;
   Embedder& embedder_;

@@ -31,8 +31,45 @@ std::string interval(const Quantity& ratio) {
   return fmt::format("{:.3f} ({:.3f} to {:.3f})", ratio.median, ratio.low, ratio.high);
 }
 
+/// The last part of a path: what tells it from others; of "--file=/srv/x", "--file=x".
+std::string short_of(const std::string& word) {
+  const size_t slash = word.find_last_not_of('/') == word.npos
+                           ? word.npos
+                           : word.rfind('/', word.find_last_not_of('/'));
+  if (slash == word.npos) return word;
+  const size_t is = word.find('=');
+  return (is < slash ? word.substr(0, is + 1) : "") + word.substr(slash + 1);
+}
+
+/// A command as it was; one that is too long without folders, then without words in its middle.
 std::string command_of(const Experience& experience) {
-  return printable(join(experience.header.context.command, " "), 40);
+  constexpr size_t limit = 48;
+  const auto& command = experience.header.context.command;
+  std::string text = printable(join(command, " "), 4 * limit);
+  if (text.size() <= limit) return text;
+  std::vector<std::string> words;
+  for (const auto& word : command) words.push_back(printable(short_of(word), 4 * limit));
+  text = join(words, " ");
+  if (text.size() <= limit) return text;
+  std::string end;
+  for (size_t i = words.size(); i-- > 1;) {
+    if (words[0].size() + 4 + words[i].size() + 1 + end.size() > limit) break;
+    end = " " + words[i] + end;
+  }
+  return excerpt(words[0] + " ..." + end, limit);
+}
+
+/// A pattern may be long; what it begins with names it.
+std::string metric_of(const Experience& experience) {
+  return excerpt(experience.metric.value_or("-"), 20);
+}
+
+/// What a policy is, and why it was rejected or failed, for under its line in a table.
+std::string remarks_on(const Experience& experience) {
+  constexpr size_t limit = 600;
+  if (!experience.reason) return "";
+  return (experience.summary ? wrapped(excerpt(*experience.summary, limit), "    ") : "") +
+         wrapped(excerpt(*experience.reason, limit), "    ");
 }
 
 }  // namespace
@@ -43,7 +80,8 @@ std::string view(const Candidate& candidate, size_t rank, bool colour) {
                   paint(fmt::format("{:░<20}", bar(candidate.score, 1, 20)), Colour::blue, colour),
                   candidate.score);
   if (candidate.policy.summary) out += wrapped(*candidate.policy.summary, "   ");
-  for (const auto& why : candidate.why) out += "   - " + printable(why, 160) + "\n";
+  for (const auto& why : candidate.why)
+    out += wrapped(excerpt(why, 600), "     ").replace(3, 1, "-");
   return out;
 }
 
@@ -60,7 +98,10 @@ std::string view(const PolicyEntry& entry, const PolicyRow& row,
   std::string out = paint(entry.name, Colour::bold, colour) + " " + entry.version + " (" +
                     entry.origin + ")\n" + wrapped(entry.summary, "  ");
   if (entry.status != "offered")
-    section(out, entry.status == "retired" ? "Retired" : "Promoted",
+    section(out,
+            entry.status == "retired"    ? "Retired"
+            : entry.status == "rejected" ? "Rejected"
+                                         : "Promoted",
             {entry.status_reason.value_or("")}, colour);
   if (entry.description) section(out, "What it does", {*entry.description}, colour);
   if (entry.algorithm)
@@ -83,20 +124,27 @@ std::string view(const PolicyEntry& entry, const PolicyRow& row,
   section(out, "Takes expected lengths in", entry.hints, colour);
   std::vector<std::string> measured;
   for (const auto& one : history) measured.push_back(sentence(one));
-  section(out, "Measured", measured, colour);
+  section(out, "Remembered", measured, colour);
   if (entry.path) section(out, "Source", {*entry.path}, colour);
+  if (entry.digest) section(out, "Digest", {*entry.digest}, colour);
   return out;
 }
 
 std::string view(const std::vector<Experience>& experiences, bool colour) {
   if (experiences.empty()) return "nothing was measured yet\n";
-  Table table({"measured", "policy", "verdict", "cost over default's", "runs", "where", "command"},
+  Table table({"measured", "policy", "verdict", "cost over default's", "runs", "metric", "where",
+               "command"},
               colour);
   for (const auto& one : experiences)
     table.row({one.measured.substr(0, 16), one.policy, one.verdict,
-               one.ratio ? interval(*one.ratio) : "-", std::to_string(one.runs),
+               one.ratio ? interval(*one.ratio) : "-", std::to_string(one.runs), metric_of(one),
                one.target.value_or("-") + (one.kernel ? " " + *one.kernel : ""), command_of(one)});
-  return table.str();
+  // Under each line what it does not tell.
+  const auto lines = split(table.str(), '\n');
+  std::string out = lines[0] + "\n";
+  for (size_t i = 0; i < experiences.size(); ++i)
+    out += lines[i + 1] + "\n" + remarks_on(experiences[i]);
+  return out;
 }
 
 std::string view(const Integrity& integrity, const std::string& file) {
@@ -113,11 +161,12 @@ std::string view(const Integrity& integrity, const std::string& file) {
 std::string sentence(const Experience& experience) {
   std::string verdict =
       experience.verdict == "no_difference" ? "no difference" : experience.verdict;
-  const std::string where =
-      experience.workload.empty() ? "" : " on '" + command_of(experience) + "'";
-  return fmt::format("{}: {}{}{}{}", experience.policy, verdict, where,
+  const bool somewhere = !experience.workload.empty() && is_of_workload(experience);
+  const std::string where = somewhere ? " on '" + command_of(experience) + "'" : "";
+  return fmt::format("{}: {}{}{}{}{}", experience.policy, verdict, where,
                      experience.ratio ? ", " + interval(*experience.ratio) : "",
-                     experience.reason ? ": " + printable(*experience.reason, 120) : "");
+                     experience.ratio && experience.metric ? " by " + metric_of(experience) : "",
+                     experience.reason ? ": " + excerpt(*experience.reason, 600) : "");
 }
 
 }  // namespace schedcp
