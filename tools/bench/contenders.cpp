@@ -7,7 +7,7 @@
 
 #include "auth/digest.h"
 #include "base/file.h"
-#include "doc/library.h"
+#include "store/library.h"
 
 namespace schedcp {
 namespace {
