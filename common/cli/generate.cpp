@@ -13,11 +13,12 @@ const char* const list_policies =
 
 std::string generate(const CommandState& program, const std::string& what) {
   if (what == "mdoc") return generate_mdoc(program);
+  if (what == "manifest") return generate_manifest();
   if (what == "bash") return generate_bash(program);
   if (what == "zsh") return generate_zsh(program);
   if (what == "fish") return generate_fish(program);
   throw usage_error("--generate: '" + printable(what, 40) +
-                    "' is not one of bash, zsh, fish, mdoc");
+                    "' is not one of bash, zsh, fish, mdoc, manifest");
 }
 
 std::vector<CompletedOption> completed_options(const CommandState& command) {

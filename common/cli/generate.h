@@ -9,6 +9,8 @@ namespace schedcp {
 /// Parts of a man page in mdoc, each after a line `.\" @PART@`: NAME, SYNOPSIS, OPTIONS, INPUT,
 /// OUTPUT, EXIT, EXAMPLES; man/NAME.1.in has holes of these names.
 std::string generate_mdoc(const CommandState& program);
+/// The members of a manifest, for schedcp-policy(5).
+std::string generate_manifest();
 std::string generate_bash(const CommandState& program);
 std::string generate_zsh(const CommandState& program);
 std::string generate_fish(const CommandState& program);

@@ -5,6 +5,7 @@
 
 #include "cli/generate.h"
 #include "doc/document.h"
+#include "doc/manifest.h"
 
 namespace schedcp {
 namespace {
@@ -138,8 +139,11 @@ std::string members(const Json& schema, const std::string& before, int depth) {
             prose(property.value("description", ""));
     if (depth == 0) continue;
     const bool list = property.contains("items");
-    text += members(list ? property["items"] : property, before + key + (list ? "[]." : "."),
-                    depth - 1);
+    if (property.contains("additionalProperties") && property["additionalProperties"].is_object())
+      text += members(property["additionalProperties"], before + key + ".NAME.", depth - 1);
+    else
+      text += members(list ? property["items"] : property, before + key + (list ? "[]." : "."),
+                      depth - 1);
   }
   return text;
 }
@@ -230,6 +234,10 @@ std::string part(const std::string& name, const std::string& text) {
 }
 
 }  // namespace
+
+std::string generate_manifest() {
+  return ".Bl -tag -width Ds\n" + members(schema_of<Manifest>(), "", 2) + ".El\n";
+}
 
 std::string generate_mdoc(const CommandState& program) {
   std::string sentence = program.sentence;

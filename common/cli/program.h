@@ -180,13 +180,16 @@ class Progress {
   /// `expected`: how long it should take, if known.
   explicit Progress(std::string what, std::optional<Duration> expected = std::nullopt);
   ~Progress();
-  /// `done` of 1, and what is being done now.
-  void update(double done, const std::string& what);
+  /// `done` of 1, what is being done now, and how long the rest takes if that is known better than
+  /// from `done`.
+  void update(double done, const std::string& what, std::optional<Duration> left = std::nullopt);
+  /// Makes room for a line on stderr; the next update draws the bar below it.
+  void clear();
 
  private:
   void draw(double done);
   std::string what_;
-  std::optional<Duration> expected_;
+  std::optional<Duration> expected_, left_;
   uint64_t start_ns_;
   bool shown_;
 };

@@ -44,12 +44,15 @@ Progress::Progress(std::string what, std::optional<Duration> expected)
   if (shown_) draw(0);
 }
 
-Progress::~Progress() {
+Progress::~Progress() { clear(); }
+
+void Progress::clear() {
   if (shown_) fmt::print(stderr, "\r\033[K");
 }
 
-void Progress::update(double done, const std::string& what) {
+void Progress::update(double done, const std::string& what, std::optional<Duration> left) {
   what_ = what;
+  left_ = left;
   report(done, what_);
   if (shown_) draw(done);
 }
@@ -58,7 +61,9 @@ void Progress::draw(double done) {
   const int filled = int(std::clamp(done, 0.0, 1.0) * 20);
   const double spent = double(monotonic_ns() - start_ns_);
   std::string time = human_duration(spent);
-  if (done > 0.05)
+  if (left_)
+    time += fmt::format(", about {} left", human_duration(double(left_->count())));
+  else if (done > 0.05)
     time += fmt::format(", about {} left", human_duration(spent * (1 - done) / done));
   else if (expected_)
     time += fmt::format(", about {} in all", human_duration(double(expected_->count())));

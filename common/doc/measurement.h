@@ -48,8 +48,9 @@ struct Arm {
     return std::tuple{
         required("name", &Arm::name,
                  "The policy, 'default' for the kernel's own, 'default-again' for an A/A arm."),
-        required("verdict", &Arm::verdict, "Against the default scheduler.",
-                 "baseline|better|worse|no_difference|failed"),
+        required("verdict", &Arm::verdict,
+                 "Against the default scheduler; unknown when no pair of runs counts.",
+                 "baseline|better|worse|no_difference|failed|unknown"),
         required("runs", &Arm::runs, "Runs that count."),
         required("dropped", &Arm::dropped, "Runs thrown away."),
         optional("drop_reasons", &Arm::drop_reasons, "Why."),

@@ -75,11 +75,15 @@ std::optional<PolicyRow> Store::policy(const std::string& name) {
   return row_of(db_, statement);
 }
 
-std::optional<PolicyRow> Store::version(const std::string& name, const std::string& digest) {
-  if (digest.size() < 8) throw usage_error("a version is named by 8 digits of its digest at least");
-  Statement statement(
-      db_, std::string(columns) + "WHERE p.name = ?1 AND substr(p.digest, 1, length(?2)) = ?2",
-      name, digest);
+std::optional<PolicyRow> Store::version(const std::string& name, const std::string& called) {
+  const bool digits =
+      called.size() >= 8 && called.find_first_not_of("0123456789abcdef") == called.npos;
+  Statement statement(db_,
+                      std::string(columns) +
+                          "WHERE p.name = ?1 AND (p.version = ?2 OR ?3 AND (substr(p.digest, 1, "
+                          "length(?2)) = ?2 OR substr(p.object, 1, length(?2)) = ?2)) "
+                          "ORDER BY p.version = ?2 DESC, p.since DESC LIMIT 1",
+                      name, called, int64_t(digits));
   if (!statement.step()) return std::nullopt;
   return row_of(db_, statement);
 }

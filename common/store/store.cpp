@@ -15,6 +15,20 @@ namespace {
 /// Above this size damage is found when it is met: reading all of it on every start costs too much.
 constexpr uintmax_t check_limit_bytes = 8 << 20;
 
+/// A WAL database needs its shared-memory file to be read; where that cannot be made and nobody has
+/// left a log, the file alone is all there is and does not change under us.
+Db open_to_read(const fs::path& path) {
+  std::error_code ignored;
+  const bool log = fs::exists(path.string() + "-wal", ignored);
+  return Db(database_uri(path, log ? "?mode=ro" : "?immutable=1"), SQLITE_OPEN_READONLY, path);
+}
+
+int64_t version_of(Db& db) {
+  Statement statement(db, "PRAGMA user_version");
+  statement.step();
+  return statement.integer(0);
+}
+
 bool is_corrupt(const Error& error) {
   return std::string_view(error.what()).find("is corrupt") != std::string_view::npos;
 }
@@ -50,22 +64,38 @@ Store Store::open(const fs::path& dir, Access access) {
     if (access == Access::write || is_corrupt(error) || error.code != ExitCode::unable) throw;
     std::error_code ignored;
     if (fs::exists(path, ignored)) {
-      // A WAL database needs its shared-memory file to be read; where that cannot be made and
-      // nobody has left a log, the file alone is all there is and does not change under us.
-      const bool log = fs::exists(path.string() + "-wal", ignored);
       try {
-        Store store{
-            Db(database_uri(path, log ? "?mode=ro" : "?immutable=1"), SQLITE_OPEN_READONLY, path),
-            false, std::string(error.what()) + "; reading it only"};
+        Store store{open_to_read(path), false, std::string(error.what()) + "; reading it only"};
         store.quick_check();
-        Statement version(store.db_, "PRAGMA user_version");
-        if (version.step() && version.integer(0) == store_version()) return store;
+        if (version_of(store.db_) == store_version()) return store;
       } catch (const Error& second) {
         if (is_corrupt(second)) throw;
       }
     }
     return in_memory(std::string(error.what()) + "; going on without memory");
   }
+}
+
+std::optional<Store> Store::look(const fs::path& dir) {
+  const fs::path path = dir / "schedcp.db";
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  const auto opened = [&]() -> Db {
+    try {
+      // As those who write do, so that one of them does not change it under us.
+      Db db(path, SQLITE_OPEN_READWRITE, path);
+      version_of(db);
+      return db;
+    } catch (const Error& error) {
+      if (is_corrupt(error) || error.code != ExitCode::unable) throw;
+      return open_to_read(path);
+    }
+  };
+  Store store{opened(), false, ""};
+  if (version_of(store.db_) != store_version())
+    throw unable("the tables in '" + path.string() + "' are another version's",
+                 "'schedcp-search list' brings older ones up to date");
+  return store;
 }
 
 void Store::quick_check() {

@@ -96,6 +96,9 @@ class Store {
   /// Opens DIR/schedcp.db, bringing an older one up to date. A corrupt one is an Error whatever the
   /// access, since going on without it would silently forget what was measured.
   static Store open(const fs::path& dir, Access access);
+  /// DIR/schedcp.db to look something up in: nothing is made, nothing brought up to date. Nothing
+  /// when there is none; throws unable for one of another version.
+  static std::optional<Store> look(const fs::path& dir);
   /// A store that is forgotten at the end. With a note (why it stands in) it counts as not
   /// writable: what is put there is not kept.
   static Store in_memory(std::string note = {});
@@ -111,8 +114,9 @@ class Store {
   std::unordered_map<std::string, int64_t> ids();
   /// The current version, with source and object, or nothing.
   std::optional<PolicyRow> policy(const std::string& name);
-  /// The version whose digest starts so (at least 8 digits), current or not.
-  std::optional<PolicyRow> version(const std::string& name, const std::string& digest);
+  /// The version that is called so, current or not, the latest of several: by its number, or by 8
+  /// digits at least which its digest, or its object's SHA-256, starts with.
+  std::optional<PolicyRow> version(const std::string& name, const std::string& called);
   PolicyRow policy(int64_t id);
   /// Makes `row` the current version of its name; returns false when it already was.
   bool put(const PolicyRow& row);

@@ -11,7 +11,7 @@
 
 #include "base/process.h"
 #include "cli/text.h"
-#include "doc/document.h"
+#include "doc/manifest.h"
 
 using namespace schedcp;
 
@@ -214,7 +214,7 @@ TEST_CASE("laws: every program has a man page, and one sentence says everywhere 
 
 TEST_CASE("laws: man pages have no fault that mandoc knows") {
   if (!find_program("mandoc")) return;
-  for (const char* section : {"man1", "man7"})
+  for (const char* section : {"man1", "man5", "man7"})
     for (const auto& entry : fs::directory_iterator(build / "share/man" / section)) {
       Spawn spawn;
       spawn.argv = {"mandoc", "-Tlint", "-Wwarning", entry.path().string()};
@@ -324,4 +324,19 @@ TEST_CASE("laws: SIGINT and SIGTERM end a program that waits for its input") {
       CHECK(exit->signal == signal);
     }
   }
+}
+
+TEST_CASE("laws: the manual's example of a manifest has every member there is") {
+  const std::string page = read_file(SCHEDCP_SOURCE_DIR "/man/schedcp-policy.5.in");
+  const size_t start = page.find("\n{\n") + 1, end = page.find("\n.Ed", start);
+  const std::string text = page.substr(start, end - start);
+  const Manifest manifest = parse_manifest(text, "the example", feature_names());
+  CHECK(manifest.name == "line");
+  const Json json = Json::parse(text);
+  for_each_field<Manifest>(
+      [&](const auto& field) { CHECK_MESSAGE(json.contains(field.key), field.key); });
+  const Json& settings = json["settings"];
+  for_each_field<Setting>([&](const auto& field) {
+    CHECK_MESSAGE((settings[0].contains(field.key) || settings[1].contains(field.key)), field.key);
+  });
 }

@@ -127,6 +127,25 @@ TEST_CASE("only rounds in which both runs count are pairs") {
   CHECK(arms[1].runs == 7);
 }
 
+TEST_CASE("nothing is said of a policy of which no pair counts") {
+  Session session = session_with(0.7);
+  for (size_t i = 0; i < session.runs.size(); ++i) {
+    session.runs[i].others_cores = double(i);
+    // The default's runs of the first rounds count, the policy's of the last.
+    if (i % 2 == (i < 6 ? 1 : 0)) session.runs[i].dropped = "disturbed: others used some CPUs";
+  }
+  session.runs[1].dropped = "stall";
+  const auto arms = judge(session, plan_with({"ljf"}));
+  CHECK(arms[1].runs == 3);
+  CHECK(arms[1].verdict == "unknown");
+  CHECK_FALSE(arms[1].ratio);
+  CHECK(best_of(arms) == 0);
+  const Drops drops = drops_of(session);
+  CHECK(drops.all == 6);
+  CHECK(drops.disturbed == 5);
+  CHECK(drops.others_cores == 6);
+}
+
 TEST_CASE("who wins by wasting has not won") {
   Session session = session_with(0.7);
   for (auto& run : session.runs)

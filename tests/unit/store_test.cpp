@@ -306,6 +306,52 @@ TEST_CASE("tables of a newer schedcp are refused") {
   CHECK_THROWS_WITH_AS(write_store(dir), doctest::Contains("newer schedcp"), Error);
 }
 
+TEST_CASE("looking something up makes nothing, changes nothing and brings nothing up to date") {
+  TempDir dir;
+  CHECK_FALSE(Store::look(dir.path()));
+  CHECK(fs::is_empty(dir.path()));
+  const fs::path file = dir.path() / "schedcp.db";
+  {
+    Store store = write_store(dir);
+    store.put(policy_row("one", "a"));
+  }
+  const std::string before = read_file(file);
+  const auto files = [&] {
+    return std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator());
+  };
+  REQUIRE(files() == 1);
+  CHECK(Store::look(dir.path())->policy("one"));
+  CHECK(files() == 1);
+  CHECK(read_file(file) == before);
+  {
+    Store writer = write_store(dir);
+    writer.put(policy_row("two", "b"));
+    CHECK(Store::look(dir.path())->policy("two"));
+  }
+  {
+    Db db(file, SQLITE_OPEN_READWRITE, "db");
+    db.run("PRAGMA user_version = 1");
+  }
+  CHECK_THROWS_WITH_AS(Store::look(dir.path()), doctest::Contains("another version"), Error);
+}
+
+TEST_CASE("a version is called by its number, by its digest or by its object's") {
+  Store store = Store::in_memory();
+  PolicyRow first = policy_row("one", "0123456789abcdef", "x");
+  first.object_hash = "fedcba9876543210";
+  store.put(first);
+  PolicyRow second = policy_row("one", "0123456700000000", "y");
+  second.manifest.version = "2.0";
+  store.put(second);
+  CHECK(store.version("one", "1")->digest == first.digest);
+  CHECK(store.version("one", "2.0")->digest == second.digest);
+  CHECK(store.version("one", "01234567")->digest == second.digest);
+  CHECK(store.version("one", "012345678")->digest == first.digest);
+  CHECK_FALSE(store.version("one", "0123456"));
+  CHECK_FALSE(store.version("one", "3.0"));
+  CHECK_FALSE(store.version("two", "1"));
+}
+
 TEST_CASE("writers at the same time lose nothing") {
   TempDir dir;
   constexpr int writers = 8, each = 25;

@@ -62,6 +62,34 @@ TEST_CASE("a policy is measured against the default scheduler, in a boot of its 
   CHECK(m.boot_id != try_read_file("/proc/sys/kernel/random/boot_id"));
 }
 
+TEST_CASE("on a busy machine nothing is known, and what to do about it is said meanwhile") {
+  Spawn busy;
+  busy.argv = {"sh", "-c", "while :; do :; done"};
+  Child neighbour(busy);
+  Spawn spawn;
+  spawn.argv = {SCHEDCP_BUILD_DIR "/bin/schedcp-bench",
+                "--max-others",
+                "0.01",
+                "--policy",
+                "fifo",
+                "--max-time",
+                "30s",
+                "--",
+                "sleep",
+                "0.2"};
+  const RunResult result = run(spawn, {}, 500s);
+  neighbour.send(SIGKILL);
+  INFO(result.err);
+  CHECK(result.exit.code == 1);
+  CHECK(result.err.find("schedcp-bench: 6 runs in a row were thrown away") != std::string::npos);
+  CHECK(result.err.find("--max-others allows 0.01") != std::string::npos);
+  const auto m = from_json<Measurement>(parse_stream(result.out, "stdout").at(0));
+  CHECK(m.arms[1].runs == 0);
+  CHECK(m.arms[1].dropped >= 3);
+  CHECK(m.arms[1].verdict == "unknown");
+  CHECK(m.conclusion.starts_with("nothing is known: none of "));
+}
+
 TEST_CASE("a policy that dies midway is dropped, and why is said") {
   if (geteuid() != 0) return;  // who may press the kernel's key
   const auto [result, m] = measure({"--policy", "fifo", "--runs", "2", "--", "sh", "-c",

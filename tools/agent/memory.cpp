@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "doc/library.h"
 #include "obj/choices.h"
 #include "programs.h"
+#include "store/library.h"
 #include "store/store.h"
 
 namespace schedcp {

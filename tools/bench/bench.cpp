@@ -55,8 +55,8 @@ Plan plan_of(const Contenders& contenders, const BenchOptions& options, const st
 Session session_of(const Plan& plan, const BenchOptions& options, OutputSink& sink,
                    Progress& progress) {
   if (options.target == "vm")
-    return guest_session(plan, {options.cpus, options.memory_mib}, sink, progress);
-  HostWitness witness(sink, progress, getpid());
+    return guest_session(plan, {options.cpus, options.memory_mib}, sink, progress, options.say);
+  HostWitness witness(sink, progress, options.say, getpid());
   return run_session(plan, witness);
 }
 
@@ -75,11 +75,12 @@ void confirm(Measurement& measurement, Plan plan, size_t winner, const BenchOpti
   if (again.ratio) measurement.confirmation = again.ratio;
   if (again.verdict == "better") return;
   arm.verdict = again.verdict == "failed" ? "failed" : "no_difference";
-  arm.notes.push_back("won, but not when measured once more");
+  arm.notes.push_back(again.ratio ? "won, but not when measured once more"
+                                  : "won, but could not be measured once more");
   for (const auto& note : again.notes) arm.notes.push_back("once more: " + note);
 }
 
-std::string conclusion_of(const Measurement& m, const Plan& plan, bool enough) {
+std::string conclusion_of(const Measurement& m, const Plan& plan, const Session& session) {
   const std::string by = m.metric == "over"   ? "makespan over its bound"
                          : m.metric == "wall" ? "wall-clock time"
                                               : "the metric";
@@ -96,7 +97,13 @@ std::string conclusion_of(const Measurement& m, const Plan& plan, bool enough) {
     }
     return text;
   }
-  if (!enough)
+  const Drops drops = drops_of(session);
+  if (drops.disturbed > 0 && drops.disturbed == int64_t(session.runs.size()))
+    return fmt::format(
+        "nothing is known: none of {} runs counts, for other processes kept {:.1f} CPUs busy and "
+        "--max-others allows {:g}",
+        drops.disturbed, drops.others_cores, plan.max_others);
+  if (!session.enough)
     return fmt::format(
         "not reached in --max-time: fewer than {} undisturbed pairs, or an interval "
         "that is too wide",
@@ -192,7 +199,7 @@ Measurement bench(const Contenders& contenders, const BenchOptions& options) {
       measurement.winner = measurement.arms[winner].name;
   }
   measurement.notes.push_back(fmt::format("seed {}", plan.seed));
-  measurement.conclusion = conclusion_of(measurement, plan, session.enough);
+  measurement.conclusion = conclusion_of(measurement, plan, session);
   measurement.wall_ns = int64_t(monotonic_ns() - start);
   return measurement;
 }

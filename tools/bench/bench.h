@@ -10,6 +10,7 @@
 #include "contenders.h"
 #include "doc/measurement.h"
 #include "session.h"
+#include "witness.h"
 
 namespace schedcp {
 
@@ -30,6 +31,8 @@ struct BenchOptions {
   double max_others = 0.3;
   std::optional<int64_t> seed;
   bool samples = false;
+  /// Told what the user should know while it is measured.
+  Say say;
 };
 
 /// "5%" or "0.05" as 0.05; throws usage_error outside (0, 1).

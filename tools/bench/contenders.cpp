@@ -7,8 +7,8 @@
 
 #include "auth/digest.h"
 #include "base/file.h"
-#include "doc/library.h"
 #include "obj/choices.h"
+#include "store/library.h"
 
 namespace schedcp {
 namespace {

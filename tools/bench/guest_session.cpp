@@ -18,8 +18,8 @@ namespace {
 /// Reading what the guest says, line by line, and answering.
 class Conversation {
  public:
-  Conversation(OutputSink& sink, Progress& progress, pid_t ours, int answers)
-      : sink_(sink), witness_(sink, progress, ours), answers_(answers) {}
+  Conversation(OutputSink& sink, Progress& progress, const Say& say, pid_t ours, int answers)
+      : witness_(sink, progress, say, ours), answers_(answers) {}
 
   void hear(std::string_view bytes) {
     unread_ += bytes;
@@ -50,9 +50,15 @@ class Conversation {
       const std::string answer = fmt::format("{:.3f}\n", witness_.end());
       if (write(answers_, answer.data(), answer.size()) < 0) return;  // it has gone: seen elsewhere
     } else if (message.contains("output")) {
-      sink_.write(from_hex(message["output"].get<std::string>()));
+      witness_.output(from_hex(message["output"].get<std::string>()));
     } else if (message.contains("progress")) {
-      witness_.progress(message["progress"].get<double>(), message["what"].get<std::string>());
+      std::optional<std::chrono::nanoseconds> left;
+      if (message.contains("left_ns"))
+        left = std::chrono::nanoseconds(message["left_ns"].get<int64_t>());
+      witness_.progress(message["progress"].get<double>(), message["what"].get<std::string>(),
+                        left);
+    } else if (message.contains("remark")) {
+      witness_.remark(message["remark"].get<std::string>());
     } else if (message.contains("error")) {
       const Json& error = message["error"];
       error_ = Error(ExitCode(error["code"].get<int>()), error["message"].get<std::string>(),
@@ -72,7 +78,6 @@ class Conversation {
     }
   }
 
-  OutputSink& sink_;
   HostWitness witness_;
   int answers_;
   std::string unread_, foreign_, hint_;
@@ -82,7 +87,7 @@ class Conversation {
 
 /// One guest; nothing if it was lost.
 std::optional<Session> try_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
-                                   Progress& progress) {
+                                   Progress& progress, const Say& say) {
   auto [in_read, in_write] = make_pipe();
   auto [out_read, out_write] = make_pipe();
   auto [err_read, err_write] = make_pipe();
@@ -108,7 +113,7 @@ std::optional<Session> try_session(const Plan& plan, const GuestSize& size, Outp
   in_read.reset(), out_write.reset(), err_write.reset();
   for (int fd : {out_read.get(), err_read.get(), in_write.get()}) fcntl(fd, F_SETFL, O_NONBLOCK);
 
-  Conversation conversation(sink, progress, child.pid(), in_write.get());
+  Conversation conversation(sink, progress, say, child.pid(), in_write.get());
   const std::string text = dump(to_json_value(plan)) + "\n";
   std::string_view unsent = text;
   std::string answer;
@@ -144,12 +149,12 @@ std::optional<Session> try_session(const Plan& plan, const GuestSize& size, Outp
 
 }  // namespace
 
-Session guest_session(const Plan& plan, const GuestSize& size, OutputSink& sink,
-                      Progress& progress) {
+Session guest_session(const Plan& plan, const GuestSize& size, OutputSink& sink, Progress& progress,
+                      const Say& say) {
   const uint64_t start = monotonic_ns();
   Plan rest = plan;
   for (;;) {
-    if (auto session = try_session(rest, size, sink, progress)) return std::move(*session);
+    if (auto session = try_session(rest, size, sink, progress, say)) return std::move(*session);
     rest.max_ns = plan.max_ns - int64_t(monotonic_ns() - start);
     if (rest.max_ns <= 0)
       throw timed_out("the emulator lost the guest, and there is no time left to measure again",

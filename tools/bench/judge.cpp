@@ -59,8 +59,7 @@ void describe_drops(Arm& arm, const Session& session, size_t index) {
     if (run.arm == int64_t(index) && !run.dropped.empty()) {
       ++arm.dropped;
       // The amount of disturbance differs from run to run, the reason does not.
-      ++reasons[run.dropped.starts_with("disturbed") ? "disturbed by other processes"
-                                                     : run.dropped];
+      ++reasons[run.disturbed() ? "disturbed by other processes" : run.dropped];
     }
   for (const auto& [reason, count] : reasons)
     arm.drop_reasons.push_back(count > 1 ? fmt::format("{} ({} times)", reason, count) : reason);
@@ -78,12 +77,15 @@ void compare(Arm& arm, const Session& session, const Plan& plan, size_t index) {
     arm.verdict = "failed";
     return;
   }
-  arm.verdict = "no_difference";
   const std::string decides = what_decides(session, plan);
   arm.ratio = over_pairs(pairs, [&](const Run& r) { return value_of(r, decides); });
   arm.wall_ratio = over_pairs(pairs, [](const Run& r) { return positive(r.wall_ms); });
   arm.work_ratio = over_pairs(pairs, [](const Run& r) { return positive(r.work_ms); });
-  if (!arm.ratio) return arm.notes.push_back("no pair of runs counts");
+  if (!arm.ratio) {
+    arm.verdict = "unknown";
+    arm.notes.push_back("no pair of runs counts");
+    return;
+  }
   const bool lower = decides != "metric" || plan.lower_is_better;
   arm.speedup = lower ? inverse_of(*arm.ratio) : *arm.ratio;
   arm.verdict = verdict_of(*arm.ratio, lower);
@@ -118,6 +120,18 @@ std::vector<std::pair<const Run*, const Run*>> pairs_of(const Session& session, 
   for (const auto& [round, pair] : rounds)
     if (pair.first && pair.second) pairs.push_back(pair);
   return pairs;
+}
+
+Drops drops_of(const Session& session) {
+  Drops drops;
+  std::vector<double> others;
+  for (const auto& run : session.runs) {
+    drops.all += !run.dropped.empty();
+    if (run.disturbed()) others.push_back(run.others_cores);
+  }
+  drops.disturbed = int64_t(others.size());
+  if (!others.empty()) drops.others_cores = median_of(std::move(others));
+  return drops;
 }
 
 std::string what_decides(const Session& session, const Plan& plan) {

@@ -14,6 +14,14 @@ namespace schedcp {
 /// Rounds in which both the arm's run and the default's count.
 std::vector<std::pair<const Run*, const Run*>> pairs_of(const Session& session, size_t arm);
 
+/// The runs that were thrown away.
+struct Drops {
+  int64_t all = 0;
+  int64_t disturbed = 0;    ///< by other processes, the rest by a policy's fault
+  double others_cores = 0;  ///< CPUs that those kept busy, the median
+};
+Drops drops_of(const Session& session);
+
 /// "metric", "over" or "wall". `over` decides when there were at least four processes and the CPUs
 /// were at work for at least half of the time of one of them: elsewhere the bound means nothing.
 std::string what_decides(const Session& session, const Plan& plan);

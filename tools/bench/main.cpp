@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
         options.policies.empty()
             ? contenders_from(program.read_any<Candidate, Verdict>(), options.target == "host")
             : contenders_named(options.policies);
+    options.say = [&](const std::string& what) { program.warn(what); };
     const Measurement measurement = bench(contenders, options);
     program.emit(measurement, [&] { return view(measurement, program.colour()); });
     return measurement.winner ? ExitCode::done : ExitCode::no;

@@ -23,6 +23,8 @@ namespace {
 
 /// A disturbed run is tried again so often within its round.
 constexpr int most_tries = 3;
+/// After so many disturbed runs in a row it is said what to do about it.
+constexpr size_t many_disturbed = 6;
 /// A policy that was unhealthy this often in a row is measured no more.
 constexpr int most_faults = 2;
 
@@ -59,14 +61,14 @@ class Rounds {
   }
 
   void all() {
-    witness_.progress(0, "first run, thrown away");
+    witness_.progress(0, "first run, thrown away", {});
     const Run first = runner_.once(0, 0, deadline_ns_);
     if (first.policy_fault)
       throw unable("cannot measure: " + first.dropped, "take it out first: schedcp-rollback");
     longest_run_ns_ = monotonic_ns() - start_ns_;
-    const size_t most = size_t(plan_.pairs) * (plan_.until_ci ? 50 : 3);
+    most_rounds_ = size_t(plan_.pairs) * (plan_.until_ci ? 50 : 3);
     std::mt19937_64 random(plan_.seed);
-    const auto order = run_order(plan_.arms.size(), most, random);
+    const auto order = run_order(plan_.arms.size(), most_rounds_, random);
     for (size_t round = 0; round < order.size() && !enough(); ++round)
       for (size_t arm : order[round]) {
         if (failed_.contains(arm)) continue;
@@ -94,6 +96,7 @@ class Rounds {
       longest_run_ns_ = std::max(longest_run_ns_, monotonic_ns() - before);
       session_.runs.push_back(run);
       progress();
+      complain(run);
       faults_[arm] = run.policy_fault ? faults_[arm] + 1 : 0;
       if (arm == 0 && run.policy_fault) throw unable("cannot measure: " + run.dropped);
       if (faults_[arm] >= most_faults) failed_.insert(arm);
@@ -124,11 +127,41 @@ class Rounds {
     return true;
   }
 
+  /// How long it may go on: until enough runs count at the pace so far, if they do at all; but
+  /// neither longer than the plan allows nor for more rounds.
+  double left_ns(double spent_ns, int64_t counted, int64_t round) const {
+    if (enough()) return 0;
+    const uint64_t now = monotonic_ns();
+    const auto wanted = plan_.pairs * int64_t(plan_.arms.size() - failed_.size());
+    double left = now < deadline_ns_ ? double(deadline_ns_ - now) : 0;
+    left = std::min(left, spent_ns * double(most_rounds_ + 1 - size_t(round)) / double(round));
+    if (counted > 0 && counted < wanted)
+      left = std::min(left, spent_ns * double(wanted - counted) / double(counted));
+    return left;
+  }
+
   void progress() {
-    const double wanted = double(plan_.pairs) * double(plan_.arms.size());
-    witness_.progress(std::min(0.99, double(session_.runs.size()) / wanted),
-                      fmt::format("{} runs, {} of {} pairs", session_.runs.size(),
-                                  std::max<int64_t>(0, fewest_pairs()), plan_.pairs));
+    const auto spent = double(monotonic_ns() - start_ns_);
+    const Drops drops = drops_of(session_);
+    const double left =
+        left_ns(spent, int64_t(session_.runs.size()) - drops.all, session_.runs.back().round);
+    std::string what =
+        fmt::format("{} of {} pairs", std::max<int64_t>(0, fewest_pairs()), plan_.pairs);
+    if (drops.disturbed > 0) what += fmt::format(", {} runs disturbed", drops.disturbed);
+    if (drops.all > drops.disturbed)
+      what += fmt::format(", {} unhealthy", drops.all - drops.disturbed);
+    witness_.progress(spent / (spent + left), what, std::chrono::nanoseconds(int64_t(left)));
+  }
+
+  /// A machine that does not get quieter is nothing to wait for in silence.
+  void complain(const Run& run) {
+    disturbed_in_a_row_ = run.disturbed() ? disturbed_in_a_row_ + 1 : 0;
+    if (disturbed_in_a_row_ == many_disturbed)
+      witness_.remark(fmt::format(
+          "{} runs in a row were thrown away: other processes keep {:.1f} CPUs busy, and "
+          "--max-others allows {:g}; end them, or allow more, at the cost of intervals "
+          "that are wider and may mislead",
+          many_disturbed, drops_of(session_).others_cores, plan_.max_others));
   }
 
   const Plan& plan_;
@@ -136,6 +169,7 @@ class Rounds {
   Session& session_;
   Runner runner_;
   uint64_t start_ns_, deadline_ns_, longest_run_ns_ = 0;
+  size_t most_rounds_ = 0, disturbed_in_a_row_ = 0;
   std::map<size_t, int> faults_;
   std::set<size_t> failed_;
 };

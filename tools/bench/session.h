@@ -3,6 +3,7 @@
 // in the guest or on the host; plan and outcome go in and out as JSON, so that both are the same.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -84,6 +85,8 @@ struct Run {
   std::optional<std::string> printed;
   std::string dropped;
   bool policy_fault = false;
+  /// Thrown away for what others did.
+  bool disturbed() const { return dropped.starts_with("disturbed"); }
   static constexpr auto fields() {
     return std::tuple{
         required("arm", &Run::arm, "Index of the arm."),
@@ -139,8 +142,11 @@ class Witness {
   virtual double end() = 0;
   /// What the command printed.
   virtual void output(const std::string& text) = 0;
-  /// `done` of 1.
-  virtual void progress(double done, const std::string& what) = 0;
+  /// `done` of 1; `left`, if known, how long the rest takes at most.
+  virtual void progress(double done, const std::string& what,
+                        std::optional<std::chrono::nanoseconds> left) = 0;
+  /// What the user should know before it ends.
+  virtual void remark(const std::string& text) = 0;
 };
 
 /// Carry out a plan. Throws unable when the command fails under the default scheduler, timed_out

@@ -47,8 +47,8 @@ void OutputSink::write(std::string_view text) {
   write_all(file_ ? file_.get() : 2, text, file_ ? "the command's output" : "stderr");
 }
 
-HostWitness::HostWitness(OutputSink& sink, Progress& progress, pid_t ours)
-    : sink_(sink), progress_(progress), ours_(ours) {}
+HostWitness::HostWitness(OutputSink& sink, Progress& progress, Say say, pid_t ours)
+    : sink_(sink), progress_(progress), say_(std::move(say)), ours_(ours) {}
 
 void HostWitness::begin() {
   busy_ = busy_seconds_now();
@@ -62,8 +62,20 @@ double HostWitness::end() {
   return seconds > 0 ? std::max(0.0, others / seconds) : 0;
 }
 
-void HostWitness::output(const std::string& text) { sink_.write(text); }
-void HostWitness::progress(double done, const std::string& what) { progress_.update(done, what); }
+void HostWitness::output(const std::string& text) {
+  progress_.clear();
+  sink_.write(text);
+}
+
+void HostWitness::progress(double done, const std::string& what,
+                           std::optional<std::chrono::nanoseconds> left) {
+  progress_.update(done, what, left);
+}
+
+void HostWitness::remark(const std::string& text) {
+  progress_.clear();
+  say_(text);
+}
 
 void GuestWitness::begin() { say({{"begin", true}}); }
 
@@ -76,9 +88,14 @@ void GuestWitness::output(const std::string& text) {
   if (!text.empty()) say({{"output", to_hex(text)}});
 }
 
-void GuestWitness::progress(double done, const std::string& what) {
-  say({{"progress", done}, {"what", what}});
+void GuestWitness::progress(double done, const std::string& what,
+                            std::optional<std::chrono::nanoseconds> left) {
+  Json message{{"progress", done}, {"what", what}};
+  if (left) message["left_ns"] = left->count();
+  say(message);
 }
+
+void GuestWitness::remark(const std::string& text) { say({{"remark", text}}); }
 
 void GuestWitness::error(const Error& error) {
   say({{"error", {{"code", int(error.code)}, {"message", error.what()}, {"hint", error.hint}}}});

@@ -30,18 +30,24 @@ class OutputSink {
   Fd file_;
 };
 
+/// Tells the user something, in a line.
+using Say = std::function<void(const std::string&)>;
+
 /// Watches from the host: `pid`'s processes are ours, all others are others.
 class HostWitness : public Witness {
  public:
-  HostWitness(OutputSink& sink, Progress& progress, pid_t ours);
+  HostWitness(OutputSink& sink, Progress& progress, Say say, pid_t ours);
   void begin() override;
   double end() override;
   void output(const std::string& text) override;
-  void progress(double done, const std::string& what) override;
+  void progress(double done, const std::string& what,
+                std::optional<std::chrono::nanoseconds> left) override;
+  void remark(const std::string& text) override;
 
  private:
   OutputSink& sink_;
   Progress& progress_;
+  Say say_;
   pid_t ours_;
   double busy_ = 0, own_ = 0;
   uint64_t start_ns_ = 0;
@@ -53,7 +59,9 @@ class GuestWitness : public Witness {
   void begin() override;
   double end() override;
   void output(const std::string& text) override;
-  void progress(double done, const std::string& what) override;
+  void progress(double done, const std::string& what,
+                std::optional<std::chrono::nanoseconds> left) override;
+  void remark(const std::string& text) override;
   /// Tell the host why there will be no session.
   void error(const Error& error);
 

@@ -62,36 +62,13 @@ Store open_repository(Store::Access access) {
   }
 }
 
-PolicyRow find_policy(Store& store, const std::string& word) {
-  const size_t at = word.find('@');
-  const std::string name = word.substr(0, at);
-  auto row = at == word.npos ? store.policy(name) : store.version(name, word.substr(at + 1));
-  if (row) return std::move(*row);
-  if (at != word.npos && store.policy(name))
-    throw usage_error("no version '" + printable(word.substr(at + 1), 70) + "' of '" + name + "'");
-  const std::string meant = nearest(name, store.names());
-  throw usage_error("no policy '" + printable(name, 60) + "'" +
-                        (meant.empty() ? "" : "; did you mean '" + meant + "'?"),
-                    "schedcp-search list shows all");
-}
-
 std::optional<PolicyObject> object_of(const PolicyRow& row) {
   if (row.object.empty()) return std::nullopt;
   return PolicyObject(row.object, "'" + row.manifest.name + "'");
 }
 
 std::optional<std::string> path_of(const PolicyRow& row) {
-  if (row.origin != "added") return std::nullopt;
-  const std::string& name = row.manifest.name;
-  // By content, so that a candidate found earlier keeps meaning the same bytes.
-  const fs::path dir = state_dir() / "policies" / row.digest.substr(0, 16);
-  const fs::path path = dir / (name + (row.source.empty() ? ".bpf.o" : ".bpf.c"));
-  if (!fs::exists(path)) {
-    make_directories(dir, 0755);
-    for (const auto& [header, bytes] : row.headers) write_file_atomic(dir / header, bytes);
-    write_file_atomic(path, row.source.empty() ? row.object : row.source);
-  }
-  return path;
+  return row.origin == "added" ? std::optional(stored_file(row).string()) : std::nullopt;
 }
 
 PolicyEntry entry_of(Store& store, const PolicyRow& row) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "obj/object.h"
-#include "store/store.h"
+#include "store/library.h"
 
 namespace schedcp {
 
@@ -13,10 +13,6 @@ Store open_repository(Store::Access access);
 
 /// Puts the policies under `dir` (NAME/NAME.{json,bpf.c,bpf.o}) into `store` as the built-in ones.
 void refresh_builtins(Store& store, const fs::path& dir);
-
-/// The current version of NAME, or of NAME@DIGEST the one whose digest starts so; usage_error
-/// naming the nearest if there is none.
-PolicyRow find_policy(Store& store, const std::string& word);
 
 /// Where an added policy's source (its object, without one) stands as a file, made there if need
 /// be; nothing for a built-in one.

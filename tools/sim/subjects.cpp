@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "subjects.h"
 
-#include "doc/library.h"
+#include "store/library.h"
 
 namespace schedcp {
 namespace {
@@ -22,8 +22,9 @@ Subjects subjects_named(const std::vector<std::string>& names) {
     candidate.header.created.clear();
     candidate.policy = policy_named(name);
     Subject subject = subject_of(std::move(candidate));
-    // A file may have any name, or a hash for one; the policy has its own.
-    if (auto& policy = subject.candidate.policy; policy.path && !subject.object.ops().name.empty())
+    // A file without a manifest may have any name, or a hash for one; the policy has its own.
+    if (auto& policy = subject.candidate.policy;
+        policy.path && !policy.version && !subject.object.ops().name.empty())
       policy.name = subject.object.ops().name;
     subjects.push_back(std::move(subject));
   }

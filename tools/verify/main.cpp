@@ -130,6 +130,16 @@ int main(int argc, char** argv) {
   keygen.flag("--force", force, "Replace the key there is.");
   keygen.writes<KeyInfo>();
 
+  program
+      .subcommand("show", "Show verdicts as text, with their findings.",
+                  [&] {
+                    for (const auto& verdict : program.read<Verdict>())
+                      program.write_out(view(verdict, program.colour()));
+                    return ExitCode::done;
+                  })
+      .reads<Verdict>()
+      .hints({.read_only = true, .idempotent = true});
+
   std::string rule;
   auto& rules = program.subcommand("rules", "Say what can be wrong with a scheduler.", [&] {
     const auto found = describe_rules(rule);

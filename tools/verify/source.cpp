@@ -5,8 +5,7 @@
 #include "base/text.h"
 #include "check/catalogue.h"
 #include "confined.h"
-#include "doc/library.h"
-#include "doc/manifest.h"
+#include "store/library.h"
 
 namespace schedcp {
 namespace {
@@ -16,14 +15,9 @@ bool is_object(const fs::path& path) { return path.extension() == ".o"; }
 
 /// What NAME.json beside the policy says to us: which rules it allows, and what it promises.
 void read_manifest_beside(PolicySource& source) {
-  const std::string name = source.path.filename().string();
-  const fs::path file = source.path.parent_path() / (name.substr(0, name.find('.')) + ".json");
-  const std::string text = try_read_file(file).value_or("");
-  // What lies there may be anything, this program's own verdict for instance.
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !(json.contains("allow") || json.contains("promises"))) return;
-  const std::string what = "'" + printable(file.string()) + "'";
-  const Manifest manifest = parse_manifest(text, what, feature_names());
+  const auto beside = manifest_beside(source.path);
+  if (!beside) return;
+  const auto& [manifest, what] = *beside;
   for (const auto& [rule, reason] : manifest.allow) {
     if (!find_rule(rule))
       throw usage_error(what + ": /allow/" + printable(rule, 40) + ": there is no such rule",
@@ -41,11 +35,11 @@ void read_manifest_beside(PolicySource& source) {
 /// `place`: of the policy's name, in the document that it comes from.
 PolicySource find(Candidate candidate, const std::string& place) {
   PolicySource source;
-  const std::string given = candidate.policy.path.value_or("");
   try {
-    source.path = given.empty() ? library_policy(candidate.policy.name, true) : fs::path(given);
+    if (!candidate.policy.path) candidate.policy = policy_called(candidate.policy.name);
+    source.path = policy_file(candidate.policy, true);
   } catch (const Error& error) {
-    throw usage_error(place + error.what(), error.hint);
+    throw Error(error.code, place + error.what(), error.hint);
   }
   if (!is_source(source.path) && !is_object(source.path))
     throw usage_error("'" + printable(source.path.string()) + "' is neither a .bpf.c nor a .bpf.o");

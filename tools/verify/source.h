@@ -25,14 +25,13 @@ struct PolicySource {
   std::vector<sim::Promised> promises;       ///< what that promises
 };
 
-/// A file or a library policy named on the command line, as a candidate without knobs or hints.
+/// A file or a policy named on the command line, as a candidate without knobs or hints.
 /// Throws what policy_named() and locate() throw.
 PolicySource source_of_word(const std::string& word);
 
-/// Finds the policy's file: policy.path, else the one of that name in share/schedcp/policies.
-/// Throws usage_error for an unknown name (naming the nearest), unable for a file that cannot be
-/// read, and usage_error for an object that is none, or a manifest beside it that is bad: nothing
-/// has been printed by then.
+/// Finds the policy's file: policy.path, else what policy_called() finds by its name. Throws what
+/// that throws, unable for a file that cannot be read, and usage_error for an object that is none,
+/// or a manifest beside it that is bad: nothing has been printed by then.
 PolicySource locate(Candidate candidate);
 
 }  // namespace schedcp
