@@ -180,7 +180,7 @@ TEST_CASE("a policy whose turn never came has not failed") {
   Session session;
   session.runs.push_back(run_of(0, 1, 3000, 1.5));
   const auto arms = judge(session, plan_with({"late"}));
-  CHECK(arms[1].verdict == "no_difference");
+  CHECK(arms[1].verdict == "unknown");
   CHECK(arms[1].notes == std::vector<std::string>{"no pair of runs counts"});
 }
 

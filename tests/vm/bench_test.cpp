@@ -2,6 +2,7 @@
 // schedcp-bench in a real guest: short workloads, few pairs. What is better is not asked here, for
 // the machine that runs tests is busy; that runs count, or do not, for the right reason is.
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/file.h"
