@@ -121,7 +121,8 @@ Json error_of(const McpTool& tool, const Outcome& outcome, const Json& line) {
   const std::string meaning = meaning_of(tool, code);
   if (!meaning.empty()) error["meaning"] = meaning;
   if (!hint.empty()) error["hint"] = clean(hint);
-  error["retryable"] = line.is_object() && line.value("retry", false);
+  error["retryable"] =
+      code == int(ExitCode::busy) || (line.is_object() && line.value("retry", false));
   return error;
 }
 

@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   program.option("--timeout", options.timeout, "DURATION", "Kill the command after this long.");
   program.option("--accel", options.accel, "MODE", "How the guest's instructions are run.")
       .choices({"auto", "kvm", "tcg", "tcg-single"})
-      .default_text("auto");
+      .default_text("auto")
+      .not_for_models();
   program.option("--share", options.shares, "DIR",
                  "Let the command write to this directory of the host.");
   program
