@@ -57,11 +57,6 @@ std::optional<std::string> summary_from(const std::string& text, const std::stri
   return std::nullopt;
 }
 
-Manifest manifest_at(const fs::path& file, std::string& text) {
-  text = read_file(file, file_limit_bytes);
-  return parse_manifest(text, "'" + file.string() + "'", feature_names());
-}
-
 /// What schedcp-verify says of a file after its first two stages.
 Verdict first_stages(const fs::path& file) {
   const RunResult result =
@@ -92,7 +87,9 @@ Added add_policy(Store& store, const fs::path& from) {
   std::optional<std::string> summary;
   if (fs::exists(source.manifest)) {
     added.described = true;
-    row.manifest = manifest_at(source.manifest, row.manifest_json);
+    row.manifest_json = read_file(source.manifest, file_limit_bytes);
+    row.manifest =
+        parse_manifest(row.manifest_json, "'" + source.manifest.string() + "'", feature_names());
     summary = row.manifest.summary;
     if (row.manifest.name != source.name)
       throw usage_error("'" + source.manifest.string() + "': /name: expected '" + source.name +
@@ -130,9 +127,8 @@ std::optional<std::string> summary_of(Store& store, const PolicyRef& policy) {
   if (const auto row = store.policy(policy.name)) return row->manifest.summary;
   if (!policy.path || !is_policy_name(policy.name)) return std::nullopt;
   try {
-    const fs::path file = *policy.path, manifest = file.parent_path() / (policy.name + ".json");
-    std::string text;
-    if (fs::exists(manifest)) return manifest_at(manifest, text).summary;
+    const fs::path file = *policy.path;
+    if (const auto beside = manifest_beside(file)) return beside->manifest.summary;
     if (ends_with(file, ".bpf.c"))
       return summary_from(read_file(file, file_limit_bytes), policy.name);
   } catch (const Error&) {

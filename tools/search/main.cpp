@@ -112,9 +112,7 @@ ExitCode add(Program& program, const std::string& from) {
     const std::string& name = added.row.manifest.name;
     program.warn("there is no '" + name + ".json' beside it: without a manifest '" + name +
                  "' is hardly found by a description or a profile\n"
-                 "hint: write one (summary, suits, tags, labels, goals, signature) and add it "
-                 "again; '" +
-                 (share_dir() / "policies/vtime/vtime.json").string() + "' shows how");
+                 "hint: write one, which schedcp-policy(5) tells of, and add it again");
   }
   const PolicyEntry entry = entry_of(store, *store.policy(added.row.manifest.name));
   program.emit(entry, [&] {
