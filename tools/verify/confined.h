@@ -12,7 +12,7 @@
 namespace schedcp {
 
 struct Confinement {
-  std::chrono::seconds time{20};        ///< of CPU; of wall time four times as much
+  std::chrono::seconds time{20};        ///< of CPU; of wall time 30 s and four times as much
   uint64_t memory = uint64_t{2} << 30;  ///< bytes of address space beyond what we have ourselves
   size_t answer = size_t{16} << 20;     ///< bytes
 };
