@@ -73,8 +73,10 @@ TEST_CASE("on a busy machine nothing is known, and what to do about it is said m
                 "0.01",
                 "--policy",
                 "fifo",
+                "--runs",
+                "1",
                 "--max-time",
-                "30s",
+                "90s",
                 "--",
                 "sleep",
                 "0.2"};
