@@ -17,7 +17,7 @@ per_guest=50
 export PATH="$build/bin:$build/share/schedcp/workloads:$PATH"
 work=$(mktemp -d)
 vm=
-trap '[ -z "$vm" ] || { kill "$vm" && wait "$vm" || true; }; rm -rf "$work"' EXIT
+trap 'if [ -n "$vm" ]; then kill "$vm"; wait "$vm"; fi; rm -rf "$work"' EXIT
 trap 'exit 143' INT TERM
 export SCHEDCP_STATE_DIR="$work/state"
 mkdir -p "$SCHEDCP_STATE_DIR" "$work/verdicts"

@@ -23,8 +23,9 @@ trap 'end_load; rm -rf "$work"' EXIT
 
 # Each BPF program has an allocation of its own. (/proc/kallsyms tells them too; reading it takes an
 # emulated guest seconds.)
-programs() { grep -c bpf_prog_alloc /proc/vmallocinfo || true; }
-guards() { cat /proc/[0-9]*/comm 2> /dev/null | grep -c schedcp-guard || true; }
+programs() { awk '/bpf_prog_alloc/ { n++ } END { print n + 0 }' /proc/vmallocinfo; }
+# A process may end while it is looked at.
+guards() { cat /proc/[0-9]*/comm 2> /dev/null | awk '$0 == "schedcp-guard" { n++ } END { print n + 0 }'; }
 # The kernel takes a policy out within some milliseconds of its guard's end; it frees it later.
 settle() {
   for _ in $(seq 100); do
@@ -61,6 +62,11 @@ while [ "$i" -lt "$count" ]; do
       deployed=$((deployed + 1))
       if [ "$(cat $scx/root/ops 2> /dev/null)" != "$policy" ]; then
         complain "the kernel runs '$(cat $scx/root/ops 2> /dev/null)'"
+        unexpected=$((unexpected + 1))
+      fi
+      # Counters that do not see what runs would not see what is left either.
+      if [ "$(guards)" -eq 0 ] || [ "$(programs)" -le "$programs" ]; then
+        complain "not counted: $(guards) guards, $(programs) programs where there were $programs"
         unexpected=$((unexpected + 1))
       fi
       ;;
