@@ -17,7 +17,12 @@ per_guest=50
 export PATH="$build/bin:$build/share/schedcp/workloads:$PATH"
 work=$(mktemp -d)
 vm=
-trap 'if [ -n "$vm" ]; then kill "$vm"; wait "$vm"; fi; rm -rf "$work"' EXIT
+end() {
+  # It ends by our signal, which is no success.
+  if [ -n "$vm" ] && kill "$vm"; then wait "$vm" || true; fi
+  rm -rf "$work"
+}
+trap end EXIT
 trap 'exit 143' INT TERM
 export SCHEDCP_STATE_DIR="$work/state"
 mkdir -p "$SCHEDCP_STATE_DIR" "$work/verdicts"
