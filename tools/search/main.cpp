@@ -156,6 +156,11 @@ ExitCode record(Program& program) {
         experiences.push_back(std::move(*one));
       }
   }
+  const bool profiles = std::any_of(documents.begin(), documents.end(), [](const auto& document) {
+    return std::holds_alternative<Profile>(document);
+  });
+  if (experiences.empty() && !profiles)
+    program.warn("nothing to remember: no policy was rejected, failed, or measured to an end");
   for (auto& experience : experiences) {
     if (const auto workload = store.workload(experience.workload))
       if (!workload->label.empty()) experience.label = workload->label;
