@@ -241,7 +241,7 @@ int main(int argc, char** argv) {
   SearchOptions options;
   program.option("--top", options.top, "N", "At most so many candidates.");
   program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
-      .choices({"makespan", "latency", "throughput", "mean_completion"})
+      .choices({"makespan", "latency", "throughput", "mean_completion", "fairness"})
       .default_text("the profile's");
   program.option("--kernel", options.filters.kernel, "RELEASE", "Only what runs on this kernel.");
   program.option("--cpus", options.filters.cpus, "N", "Only what makes sense on so many CPUs.")
