@@ -251,7 +251,7 @@ class Campaign {
     for (auto& arm : measurement.arms) {
       make_portable(arm);
       // Too few undisturbed runs: to be measured again.
-      if (arm.verdict != "failed" && arm.runs < runs) record.objects.erase(arm.name);
+      if (arm.verdict != "failed" && arm.runs < runs) record.objects.erase(arm.policy_name());
     }
     if (record.objects.empty())
       throw busy("no policy has undisturbed runs enough: " + measurement.conclusion,
@@ -286,7 +286,7 @@ class Campaign {
       const Record* screened = known("screen", workload, one);
       if (!screened) return;  // stopped before
       for (const auto& arm : from_json<Measurement>(screened->document).arms)
-        if (arm.name == one.entry.name && arm.speedup && arm.verdict != "failed")
+        if (arm.policy_name() == one.entry.name && arm.speedup && arm.verdict != "failed")
           order.emplace_back(-arm.speedup->median, &one);
     }
     std::sort(order.begin(), order.end());
