@@ -167,15 +167,17 @@ class Campaign {
     return prepared;
   }
 
-  /// Taken in a guest, where the policies will run; without any path of this machine.
+  /// Taken in a guest, where the policies will run, and when the data have been read once, as
+  /// before each of their runs; without any path of this machine.
   Profile profile_of(const Workload& workload) {
     const Prepared& data = data_of(workload);
     if (const Record* known = records_.profile(workload.id, data.sha256))
       return from_json<Profile>(known->document);
     options_.say("profiling " + workload.id);
     const auto values = call("schedcp-vm",
-                             {"--root", "--", (bin_dir() / "schedcp-profile").string(), "--format",
-                              "json", "--command-output", "/dev/null", "--", workload.id},
+                             {"--root", "--", "sh", "-c", "\"$0\" warm && exec \"$@\"", workload.id,
+                              (bin_dir() / "schedcp-profile").string(), "--format", "json",
+                              "--command-output", "/dev/null", "--", workload.id},
                              "", data.dir);
     auto profile = from_json<Profile>(values.at(0));
     if (profile.exit_code.value_or(0) != 0)
