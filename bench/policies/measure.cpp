@@ -167,15 +167,17 @@ class Campaign {
     return prepared;
   }
 
-  /// Taken in a guest, where the policies will run; without any path of this machine.
+  /// Taken in a guest, where the policies will run, and when the data have been read once, as
+  /// before each of their runs; without any path of this machine.
   Profile profile_of(const Workload& workload) {
     const Prepared& data = data_of(workload);
     if (const Record* known = records_.profile(workload.id, data.sha256))
       return from_json<Profile>(known->document);
     options_.say("profiling " + workload.id);
     const auto values = call("schedcp-vm",
-                             {"--root", "--", (bin_dir() / "schedcp-profile").string(), "--format",
-                              "json", "--command-output", "/dev/null", "--", workload.id},
+                             {"--root", "--", "sh", "-c", "\"$0\" warm && exec \"$@\"", workload.id,
+                              (bin_dir() / "schedcp-profile").string(), "--format", "json",
+                              "--command-output", "/dev/null", "--", workload.id},
                              "", data.dir);
     auto profile = from_json<Profile>(values.at(0));
     if (profile.exit_code.value_or(0) != 0)
@@ -251,7 +253,7 @@ class Campaign {
     for (auto& arm : measurement.arms) {
       make_portable(arm);
       // Too few undisturbed runs: to be measured again.
-      if (arm.verdict != "failed" && arm.runs < runs) record.objects.erase(arm.name);
+      if (arm.verdict != "failed" && arm.runs < runs) record.objects.erase(arm.policy_name());
     }
     if (record.objects.empty())
       throw busy("no policy has undisturbed runs enough: " + measurement.conclusion,
@@ -286,7 +288,7 @@ class Campaign {
       const Record* screened = known("screen", workload, one);
       if (!screened) return;  // stopped before
       for (const auto& arm : from_json<Measurement>(screened->document).arms)
-        if (arm.name == one.entry.name && arm.speedup && arm.verdict != "failed")
+        if (arm.policy_name() == one.entry.name && arm.speedup && arm.verdict != "failed")
           order.emplace_back(-arm.speedup->median, &one);
     }
     std::sort(order.begin(), order.end());

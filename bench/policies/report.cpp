@@ -45,7 +45,8 @@ Result result_of(const Workload& workload, const Measurement& measurement, const
                  bool final_round) {
   const Arm& base = measurement.arms.at(0);
   Result result;
-  result.policy = arm.name;
+  result.policy = arm.policy_name();
+  result.configured = arm.name;
   result.final_round = final_round;
   result.verdict = arm.verdict;
   result.failed = arm.verdict == "failed" || !arm.ratio;
@@ -104,9 +105,9 @@ std::vector<Row> rows_of(const Records& records, const Suite& suite) {
           continue;
         const auto measurement = from_json<Measurement>(record.document);
         for (const auto& arm : measurement.arms)
-          if (const auto it = record.objects.find(arm.name);
-              it != record.objects.end() && records.current(arm.name, it->second))
-            by_policy[arm.name] = result_of(workload, measurement, arm, record.kind == "final");
+          if (const auto it = record.objects.find(arm.policy_name());
+              it != record.objects.end() && records.current(it->first, it->second))
+            by_policy[it->first] = result_of(workload, measurement, arm, record.kind == "final");
       }
     for (auto& [name, result] : by_policy) row.results.push_back(std::move(result));
     if (row.results.empty()) continue;
@@ -135,7 +136,7 @@ std::string summary_table(const std::vector<Row>& rows) {
       beside.push_back(guard.what + " " + interval(guard.ratio));
     text += fmt::format("| **{}**{}: {} | {} | {} | {} | {} | {} |\n", row.workload.id,
                         row.workload.tuned_on ? "" : "°", row.workload.summary,
-                        base_words(row.workload, best), best.failed ? "none" : best.policy,
+                        base_words(row.workload, best), best.failed ? "none" : best.configured,
                         best.failed ? "" : interval(best.cost),
                         row.bound ? fmt::format("{:.2f}", *row.bound) : "", join(beside, "; "));
     if (!row.workload.long_job || best.failed) continue;

@@ -18,6 +18,7 @@ struct Cost {
 /// One policy on one workload.
 struct Result {
   std::string policy;
+  std::string configured;  ///< its canonical name, which tells what it was made into
   bool failed = false;
   bool final_round = false;  ///< chosen from all, and measured afresh
   std::string verdict;

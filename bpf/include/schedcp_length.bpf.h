@@ -12,8 +12,9 @@
  * - FRESH: tasks that have used little CPU since they were born or woke: newborns must get to their
  *   name before it tells anything, light sleepers should not wait, and kernel threads always count
  *   as such, since others wait for them (the watchdog is one). First come, first served; a task's
- *   credit for it is fresh_us and grows back with a quarter of the time it sleeps. A task that
- *   starts others goes first, for lead_ms: what it is about to start may be what should run first.
+ *   credit for it is fresh_us and grows back with a quarter of the time it sleeps, unless a hint
+ *   tells its length. A task that starts others goes first, for lead_ms: what it is about to start
+ *   may be what should run first.
  *
  * - ORDERED: the rest, by length.
  *
@@ -425,7 +426,10 @@ static __always_inline void charge(const struct task_struct *p, struct task_leng
 		length->lead = length->lead > used ? length->lead - used : 0;
 }
 
-/* Became runnable: sleeping earns credit back. */
+/*
+ * Became runnable: sleeping earns credit back, but for those whose length a hint tells. That places
+ * them, and a short job that waits for its input now and then must not go ahead of the long one.
+ */
 static __always_inline void length_runnable(struct task_struct *p)
 {
 	struct task_length *length = length_of(p);
@@ -435,7 +439,7 @@ static __always_inline void length_runnable(struct task_struct *p)
 		return;
 	slept = (bpf_ktime_get_ns() - length->slept_at) / 4;
 	length->slept_at = 0;
-	if (length->credit < full)
+	if (length->credit < full && !told_by_name(p, length))
 		length->credit = full - length->credit < slept ? full : length->credit + slept;
 	full = lead_ms * NSEC_PER_MSEC;
 	if (length->lead < full)

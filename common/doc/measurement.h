@@ -44,6 +44,10 @@ struct Arm {
   std::optional<Verdict> policy;
   std::vector<Sample> samples;
   std::vector<std::string> notes;
+
+  /// The policy's name in the library; the arm's own tells configurations of one policy apart.
+  const std::string& policy_name() const { return policy ? policy->candidate.policy.name : name; }
+
   static constexpr auto fields() {
     return std::tuple{
         required("name", &Arm::name,

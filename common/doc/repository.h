@@ -115,8 +115,9 @@ struct Experience {
         optional("summary", &Experience::summary, "What it does, in a sentence."),
         optional("object_sha256", &Experience::object_sha256, "SHA-256 of its object."),
         optional("knobs", &Experience::knobs, "How it was set."),
-        required("verdict", &Experience::verdict, "Against the default scheduler.",
-                 "better|worse|no_difference|failed|rejected"),
+        required("verdict", &Experience::verdict,
+                 "Against the default scheduler, or the verdict of schedcp-verify.",
+                 "better|worse|no_difference|failed|rejected|accepted"),
         optional("ratio", &Experience::ratio,
                  "Its cost over the default's: below 1 is better, whatever was measured."),
         optional("runs", &Experience::runs, "Runs that counted."),
@@ -140,7 +141,9 @@ inline bool is_antipattern(const Experience& experience) {
 /// Whether it tells something of its workload only. A rejection does if the stage regress, which
 /// measures one, gave it; what the other stages find, they find whatever a policy is for.
 inline bool is_of_workload(const Experience& experience) {
-  return experience.verdict != "rejected" || experience.reason.value_or("").starts_with("regress:");
+  if (experience.verdict == "rejected")
+    return experience.reason.value_or("").starts_with("regress:");
+  return experience.verdict != "accepted";
 }
 
 /// A policy was promoted, retired, or put back among the others.

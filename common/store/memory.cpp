@@ -82,11 +82,18 @@ bool by_first_stages(const Experience& experience) {
   return reason.starts_with("build:") || reason.starts_with("static:");
 }
 
-/// Whether somebody put the policy of experience `e` back among the others after it; ids of
+/// Whether the verdict `e` was overruled after it was given: a rejected policy was put back among
+/// the others, or judged again as it was and accepted; an accepted one was rejected. Ids of
 /// documents sort by time.
-constexpr const char* reinstated =
-    "EXISTS (SELECT 1 FROM standings s WHERE s.policy = e.policy AND s.status = 'offered' AND "
-    "s.since > coalesce(e.experience ->> '$.id', ''))";
+constexpr const char* overruled =
+    "(EXISTS (SELECT 1 FROM standings s WHERE s.policy = e.policy AND s.status = 'offered' AND "
+    "s.since > coalesce(e.experience ->> '$.id', '')) OR "
+    "(coalesce(e.experience ->> '$.reason', '') NOT LIKE 'regress:%' AND "
+    "EXISTS (SELECT 1 FROM experiences o WHERE o.policy = e.policy AND o.knobs = e.knobs AND "
+    "o.verdict IN ('accepted', 'rejected') AND o.verdict <> e.verdict AND "
+    "o.experience ->> '$.object_sha256' = e.experience ->> '$.object_sha256' AND "
+    "coalesce(o.experience ->> '$.reason', '') NOT LIKE 'regress:%' AND "
+    "o.experience ->> '$.id' > coalesce(e.experience ->> '$.id', ''))))";
 
 }  // namespace
 
@@ -130,18 +137,18 @@ int64_t Store::keep_experience(const Experience& experience, const std::string& 
 
 bool Store::remember(const Experience& experience, const std::string& document) {
   Transaction transaction(db_);
-  if (experience.verdict == "rejected") {
+  if (experience.verdict == "rejected" || experience.verdict == "accepted") {
     // Verifying the same bytes again tells nothing new, unless that it can be found by a summary.
     Statement same(db_,
-                   "SELECT 1 FROM experiences e WHERE verdict = 'rejected' AND policy = ?1 AND "
+                   "SELECT 1 FROM experiences e WHERE verdict = ?8 AND policy = ?1 AND "
                    "knobs = ?2 AND coalesce(experience ->> '$.object_sha256', '') = ?3 AND "
                    "coalesce(experience ->> '$.reason', '') = ?4 AND (?5 OR fingerprint = ?6) AND "
                    "(?7 OR experience ->> '$.summary' IS NOT NULL) AND NOT " +
-                       std::string(reinstated),
+                       std::string(overruled),
                    experience.policy, dump(to_json_value(experience.knobs)),
                    experience.object_sha256.value_or(""), experience.reason.value_or(""),
                    int64_t(!is_of_workload(experience)), experience.workload,
-                   int64_t(!experience.summary));
+                   int64_t(!experience.summary), experience.verdict);
     if (same.step()) return false;
   }
   const bool added = keep_experience(experience, document, "NOTHING") > 0;
@@ -168,7 +175,7 @@ std::vector<Evidence> Store::evidence(const std::string& fingerprint, const std:
   Statement statement(
       db_,
       "SELECT id, policy, verdict, ratio, low, high, runs FROM experiences e WHERE fingerprint = "
-      "?1 AND goal = ?2 AND (verdict NOT IN ('rejected', 'failed') OR ((verdict = 'failed' OR "
+      "?1 AND goal = ?2 AND (verdict NOT IN ('rejected', 'accepted', 'failed') OR ((verdict = 'failed' OR "
       "e.experience ->> '$.reason' LIKE 'regress:%') AND EXISTS (SELECT 1 FROM policies p WHERE "
       "p.current AND p.name = e.policy AND coalesce(e.experience ->> '$.object_sha256', "
       "p.object, '') = coalesce(p.object, ''))))",
@@ -191,7 +198,7 @@ std::vector<Rejection> Store::rejections(const std::string& policy) {
       "SELECT e.id, e.policy, p.id IS NOT NULL AND coalesce(e.experience ->> '$.object_sha256', "
       "'') = coalesce(p.object, ''), e.experience FROM experiences e LEFT JOIN policies p ON "
       "p.current AND p.name = e.policy WHERE e.verdict = 'rejected' AND ?1 = ?1 AND NOT ";
-  sql += reinstated;
+  sql += overruled;
   if (!policy.empty()) sql += " AND e.policy = ?1";
   Statement statement(db_, sql + " ORDER BY e.measured DESC, e.id DESC", policy);
   std::vector<Rejection> all;
@@ -223,7 +230,7 @@ Experience Store::experience(int64_t id) {
 int64_t Store::measured(const std::string& policy, bool antipatterns) {
   Statement statement(db_,
                       "SELECT count(*) FROM experiences WHERE policy = ?1 AND "
-                      "iif(?2, verdict IN ('rejected', 'failed', 'worse'), verdict <> 'rejected')",
+                      "iif(?2, verdict IN ('rejected', 'failed', 'worse'), verdict NOT IN ('rejected', 'accepted'))",
                       policy, int64_t(antipatterns));
   statement.step();
   return statement.integer(0);

@@ -64,7 +64,7 @@ struct Evidence {
   int64_t runs = 0;
 };
 
-/// schedcp-verify refused a policy, and nobody reinstated it since.
+/// schedcp-verify refused a policy, and neither was it reinstated since nor accepted as it was.
 struct Rejection {
   int64_t id = 0;  ///< of the experience
   std::string policy;

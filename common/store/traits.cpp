@@ -11,7 +11,8 @@ namespace {
 /// Positions count: add at the end only.
 constexpr const char* labels[] = {"batch",       "long_tail_batch", "fork_storm", "latency",
                                   "interactive", "mixed",           "io_bound",   "idle"};
-constexpr const char* goals[] = {"makespan", "latency", "throughput", "mean_completion"};
+constexpr const char* goals[] = {"makespan", "latency", "throughput", "mean_completion",
+                                 "fairness"};
 
 template <size_t n>
 uint32_t bit_of(const char* const (&known)[n], const std::string& word) {

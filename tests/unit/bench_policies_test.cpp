@@ -36,7 +36,7 @@ Record record_of(const std::string& kind, const std::string& workload, std::vect
   record.workload = workload;
   record.workload_sha256 = "w1";
   for (const auto& arm : measurement.arms)
-    if (arm.name != "default") record.objects[arm.name] = object;
+    if (arm.name != "default") record.objects[arm.policy_name()] = object;
   record.document = to_json(measurement);
   return record;
 }
@@ -114,6 +114,18 @@ TEST_CASE("the best is who was best when measured afresh, beside the bound") {
   CHECK(table.find("| ljf | 0.70 (0.69 to 0.71) | 0.62 | short ones 1.50 (1.50 to 1.50) |") !=
         std::string::npos);
   CHECK(table.find("80 % or more") != std::string::npos);
+}
+
+TEST_CASE("a policy is known by its name, and shown as what it was made into") {
+  Kept kept;
+  kept.records.add(verdict_on("compose", "o1"));
+  Arm made = arm_of("compose-longest", 1.1, 0.7);
+  made.policy.emplace().candidate.policy.name = "compose";
+  kept.records.add(record_of("screen", "batch", {arm_of("default", 1.5, 1), made}, "o1"));
+  const auto rows = rows_of(kept.records, {{batch()}});
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].best()->policy == "compose");
+  CHECK(summary_table(rows).find("| compose-longest |") != std::string::npos);
 }
 
 TEST_CASE("a number that should be high is a cost when it is low, and results of old objects go") {

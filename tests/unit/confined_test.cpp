@@ -2,7 +2,7 @@
 // The child in which objects that are not trusted are looked at: what it may not do, and how it
 // ends.
 
-#include "tools/verify/confined.h"
+#include "confine/confined.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -290,7 +290,13 @@ TEST_CASE("a policy that was refused is offered again as another, which says so 
   CHECK(vtime.score == usual.score);
   CHECK(vtime.why[0] ==
         "version 0.9 was rejected: static: a queue is never drained; this one was not judged yet");
-  remember(store, measured(long_tail(), "vtime", "better", {6, 0.9, 0.85, 0.95}));
+  auto accepted = verdict;
+  accepted.accepted = true;
+  accepted.header.id = new_document<Verdict>().header.id;
+  accepted.object->sha256 = store.policy("vtime")->object_hash;
+  CHECK_FALSE(experience_of(accepted));  // some stages were left out
+  accepted.token = "a token";
+  store.remember(*experience_of(accepted), accepted.header.id);
   CHECK(search(store, query, 1).at(0).why == usual.why);
 }
 

@@ -210,6 +210,34 @@ TEST_CASE("a rejection is of an object, and remembered once until it is taken ba
   CHECK(store.rejection("mine"));
 }
 
+TEST_CASE("of verdicts on one object the last one counts") {
+  Store store = Store::in_memory();
+  store.put(added("mine", "first"));
+  const auto judge = [&](const std::string& verdict, const std::string& reason,
+                         std::vector<KnobValue> knobs = {}) {
+    auto experience = measured("work", "mine", verdict);
+    experience.header.id = new_document<Experience>().header.id;
+    experience.ratio.reset();
+    experience.object_sha256 = store.policy("mine")->object_hash;
+    if (!reason.empty()) experience.reason = reason;
+    experience.knobs = std::move(knobs);
+    return store.remember(experience, experience.header.id);
+  };
+  CHECK(judge("rejected", "stress: a task waited"));
+  CHECK(judge("accepted", "", {{"slice_us", 1}}));
+  CHECK(store.rejection("mine"));  // set otherwise, it tells nothing of this
+  CHECK(judge("accepted", ""));
+  CHECK_FALSE(judge("accepted", ""));
+  CHECK_FALSE(store.rejection("mine"));
+  CHECK(store.measured("mine", false) == 0);
+  CHECK(store.evidence(measured("work", "mine", "accepted").workload, "").empty());
+  CHECK(judge("rejected", "stress: a task waited"));
+  CHECK_FALSE(judge("rejected", "stress: a task waited"));
+  CHECK(store.rejection("mine"));
+  CHECK(judge("accepted", ""));
+  CHECK_FALSE(store.rejection("mine"));
+}
+
 TEST_CASE("a rejection by regress is of its workload, one as it was set of its knobs") {
   Store store = Store::in_memory();
   store.put(policy_row("mine", "digest"));

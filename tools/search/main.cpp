@@ -156,6 +156,11 @@ ExitCode record(Program& program) {
         experiences.push_back(std::move(*one));
       }
   }
+  const bool profiles = std::any_of(documents.begin(), documents.end(), [](const auto& document) {
+    return std::holds_alternative<Profile>(document);
+  });
+  if (experiences.empty() && !profiles)
+    program.warn("nothing to remember: no policy was judged by all stages, rejected, or measured to an end");
   for (auto& experience : experiences) {
     if (const auto workload = store.workload(experience.workload))
       if (!workload->label.empty()) experience.label = workload->label;
@@ -236,7 +241,7 @@ int main(int argc, char** argv) {
   SearchOptions options;
   program.option("--top", options.top, "N", "At most so many candidates.");
   program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
-      .choices({"makespan", "latency", "throughput", "mean_completion"})
+      .choices({"makespan", "latency", "throughput", "mean_completion", "fairness"})
       .default_text("the profile's");
   program.option("--kernel", options.filters.kernel, "RELEASE", "Only what runs on this kernel.");
   program.option("--cpus", options.filters.cpus, "N", "Only what makes sense on so many CPUs.")

@@ -22,7 +22,7 @@ std::vector<Experience> experiences_of(const Measurement& measurement) {
     Context& context = experience.header.context;
     if (context.command.empty()) context.command = measurement.command;
     experience.workload = fingerprint_of(context);
-    experience.policy = arm.policy ? arm.policy->candidate.policy.name : arm.name;
+    experience.policy = arm.policy_name();
     if (arm.policy) {
       experience.knobs = arm.policy->candidate.knobs;
       experience.version = arm.policy->candidate.policy.version;
@@ -50,17 +50,18 @@ std::vector<Experience> experiences_of(const Measurement& measurement) {
 }
 
 std::optional<Experience> experience_of(const Verdict& verdict) {
-  if (verdict.accepted) return std::nullopt;
+  // An accepted one without a token was not looked at by all stages.
+  if (verdict.accepted && !verdict.token) return std::nullopt;
   auto experience = new_document<Experience>({&verdict.header});
-  // Without a workload it was refused whatever it is for.
+  // Without a workload it was judged whatever it is for.
   experience.workload = fingerprint_of(experience.header.context);
   experience.policy = verdict.candidate.policy.name;
   experience.version = verdict.candidate.policy.version;
   experience.summary = verdict.candidate.policy.summary;
   if (verdict.object) experience.object_sha256 = verdict.object->sha256;
   experience.knobs = verdict.candidate.knobs;
-  experience.verdict = "rejected";
-  experience.reason = verdict.reason;
+  experience.verdict = verdict.accepted ? "accepted" : "rejected";
+  if (!verdict.accepted) experience.reason = verdict.reason;
   experience.goal = experience.header.context.goal;
   experience.measured = verdict.header.created;
   return experience;

@@ -10,7 +10,7 @@ namespace schedcp {
 /// One experience for each policy measured; the winner's is its fresh confirmation, if there is
 /// one.
 std::vector<Experience> experiences_of(const Measurement& measurement);
-/// A rejected policy, or nothing when it was accepted.
+/// A policy that was rejected, or accepted by all stages; nothing when some were left out.
 std::optional<Experience> experience_of(const Verdict& verdict);
 /// What is known of the workload of a profile; its fingerprint is empty when no command was given.
 Workload workload_of(const Profile& profile);

@@ -3,6 +3,7 @@
 
 #include "auth/digest.h"
 #include "base/paths.h"
+#include "confine/confined.h"
 
 namespace schedcp {
 namespace {
@@ -64,7 +65,9 @@ Store open_repository(Store::Access access) {
 
 std::optional<PolicyObject> object_of(const PolicyRow& row) {
   if (row.object.empty()) return std::nullopt;
-  return PolicyObject(row.object, "'" + row.manifest.name + "'");
+  const std::string what = "'" + row.manifest.name + "'";
+  // Ours were read when they were built; others' come from anywhere.
+  return row.origin == "builtin" ? PolicyObject(row.object, what) : open_untrusted(row.object, what);
 }
 
 std::optional<std::string> path_of(const PolicyRow& row) {

@@ -29,7 +29,7 @@ struct Parts {
 struct Query {
   std::optional<Profile> profile;
   std::vector<std::string> words;
-  std::string goal;  ///< makespan, latency, throughput, mean_completion or ""
+  std::string goal;  ///< makespan, latency, throughput, mean_completion, fairness or ""
   Filters filters = {};
   Parts parts = {};
 };

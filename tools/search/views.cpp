@@ -64,12 +64,17 @@ std::string metric_of(const Experience& experience) {
   return excerpt(experience.metric.value_or("-"), 20);
 }
 
-/// What a policy is, and why it was rejected or failed, for under its line in a table.
+/// What its line in a table does not tell of a policy: how its knobs were set, and why it was
+/// rejected or failed.
 std::string remarks_on(const Experience& experience) {
   constexpr size_t limit = 600;
-  if (!experience.reason) return "";
-  return (experience.summary ? wrapped(excerpt(*experience.summary, limit), "    ") : "") +
-         wrapped(excerpt(*experience.reason, limit), "    ");
+  std::vector<std::string> knobs;
+  for (const auto& [name, value] : experience.knobs)
+    knobs.push_back(fmt::format("{}={}", name, value));
+  std::string remarks = knobs.empty() ? "" : wrapped("with " + join(knobs, ", "), "    ");
+  if (!experience.reason) return remarks;
+  if (experience.summary) remarks += wrapped(excerpt(*experience.summary, limit), "    ");
+  return remarks + wrapped(excerpt(*experience.reason, limit), "    ");
 }
 
 }  // namespace

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "subjects.h"
 
+#include "confine/confined.h"
 #include "store/library.h"
 
 namespace schedcp {
 namespace {
 
 Subject subject_of(Candidate candidate) {
-  std::string bytes = policy_object(candidate.policy);
-  const std::string name = candidate.policy.name;
-  return {std::move(candidate), PolicyObject(std::move(bytes), name)};
+  PolicyObject object = open_untrusted(policy_object(candidate.policy), candidate.policy.name);
+  return {std::move(candidate), std::move(object)};
 }
 
 }  // namespace

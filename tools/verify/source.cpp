@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "check/catalogue.h"
-#include "confined.h"
+#include "confine/confined.h"
 #include "store/library.h"
 
 namespace schedcp {

@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "build.h"
 #include "check/check.h"
-#include "confined.h"
+#include "confine/confined.h"
 #include "guest_stages.h"
 #include "regress.h"
 #include "signing.h"

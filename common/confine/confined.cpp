@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "confined.h"
+#include "confine/confined.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
