@@ -40,7 +40,7 @@ void report(Program& program, const Options& options, const Records& records) {
   write_file_atomic(to / "policies.json", history(records, suite));
   write_file_atomic(to / "policies.md", whole_table(rows, records));
   write_file_atomic(to / "policies.svg", picture(rows));
-  const std::string table = summary_table(rows);
+  const std::string table = summary_table(rows, suite);
   if (!options.readme.empty())
     put_into(options.readme, "![The best policy for each workload](" + options.directory +
                                  "/policies.svg)\n\n" + table);

@@ -123,7 +123,7 @@ std::vector<Row> rows_of(const Records& records, const Suite& suite) {
   return rows;
 }
 
-std::string summary_table(const std::vector<Row>& rows) {
+std::string summary_table(const std::vector<Row>& rows, const Suite& suite) {
   std::string text =
       "| workload | EEVDF | best policy | its cost, EEVDF's being 1 | bound | what it costs beside "
       "|\n|---|---|---|---|---|---|\n";
@@ -137,7 +137,7 @@ std::string summary_table(const std::vector<Row>& rows) {
     text += fmt::format("| **{}**{}: {} | {} | {} | {} | {} | {} |\n", row.workload.id,
                         row.workload.tuned_on ? "" : "°", row.workload.summary,
                         base_words(row.workload, best), best.failed ? "none" : best.configured,
-                        best.failed ? "" : interval(best.cost),
+                        best.failed ? "" : interval(best.cost) + (best.final_round ? "" : "*"),
                         row.bound ? fmt::format("{:.2f}", *row.bound) : "", join(beside, "; "));
     if (!row.workload.long_job || best.failed) continue;
     product += std::log(best.cost.median);
@@ -145,6 +145,15 @@ std::string summary_table(const std::vector<Row>& rows) {
     ++batches;
   }
   text += "\n° held out: nothing in the library was chosen by it.\n";
+  if (std::any_of(rows.begin(), rows.end(),
+                  [](const Row& row) { return !row.best()->final_round; }))
+    text += "\n\\* of the few pairs by which it was chosen; not measured afresh yet.\n";
+  std::vector<std::string> missing;
+  for (const auto& workload : suite.workloads)
+    if (std::none_of(rows.begin(), rows.end(),
+                     [&](const Row& row) { return row.workload.id == workload.id; }))
+      missing.push_back(workload.id);
+  if (!missing.empty()) text += "\nNot measured yet: " + join(missing, ", ") + ".\n";
   if (batches)
     text += fmt::format(
         "\nLong-tail batches: {:.2f} of EEVDF's cost on average (geometric mean of {}); of what a "

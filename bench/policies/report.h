@@ -42,7 +42,7 @@ struct Row {
 std::vector<Row> rows_of(const Records& records, const Suite& suite);
 
 /// The table for the README, in Markdown, with a sentence on the long-tail batches.
-std::string summary_table(const std::vector<Row>& rows);
+std::string summary_table(const std::vector<Row>& rows, const Suite& suite);
 
 /// Every policy on every workload, in Markdown; then those that were rejected, and why.
 std::string whole_table(const std::vector<Row>& rows, const Records& records);

@@ -175,7 +175,8 @@ std::vector<Evidence> Store::evidence(const std::string& fingerprint, const std:
   Statement statement(
       db_,
       "SELECT id, policy, verdict, ratio, low, high, runs FROM experiences e WHERE fingerprint = "
-      "?1 AND goal = ?2 AND (verdict NOT IN ('rejected', 'accepted', 'failed') OR ((verdict = 'failed' OR "
+      "?1 AND goal = ?2 AND (verdict NOT IN ('rejected', 'accepted', 'failed') OR ((verdict = "
+      "'failed' OR "
       "e.experience ->> '$.reason' LIKE 'regress:%') AND EXISTS (SELECT 1 FROM policies p WHERE "
       "p.current AND p.name = e.policy AND coalesce(e.experience ->> '$.object_sha256', "
       "p.object, '') = coalesce(p.object, ''))))",
@@ -230,7 +231,8 @@ Experience Store::experience(int64_t id) {
 int64_t Store::measured(const std::string& policy, bool antipatterns) {
   Statement statement(db_,
                       "SELECT count(*) FROM experiences WHERE policy = ?1 AND "
-                      "iif(?2, verdict IN ('rejected', 'failed', 'worse'), verdict NOT IN ('rejected', 'accepted'))",
+                      "iif(?2, verdict IN ('rejected', 'failed', 'worse'), verdict NOT IN "
+                      "('rejected', 'accepted'))",
                       policy, int64_t(antipatterns));
   statement.step();
   return statement.integer(0);

@@ -110,7 +110,7 @@ TEST_CASE("the best is who was best when measured afresh, beside the bound") {
   CHECK(*rows[0].headroom_closed() == doctest::Approx(0.8));
   REQUIRE(rows[0].best()->guards.size() == 1);
   CHECK(rows[0].best()->guards[0].ratio.median == doctest::Approx(1.5));
-  const std::string table = summary_table(rows);
+  const std::string table = summary_table(rows, {{batch()}});
   CHECK(table.find("| ljf | 0.70 (0.69 to 0.71) | 0.62 | short ones 1.50 (1.50 to 1.50) |") !=
         std::string::npos);
   CHECK(table.find("80 % or more") != std::string::npos);
@@ -125,7 +125,12 @@ TEST_CASE("a policy is known by its name, and shown as what it was made into") {
   const auto rows = rows_of(kept.records, {{batch()}});
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].best()->policy == "compose");
-  CHECK(summary_table(rows).find("| compose-longest |") != std::string::npos);
+  Workload other;
+  other.id = "other";
+  const std::string table = summary_table(rows, {{batch(), other}});
+  CHECK(table.find("| compose-longest | 0.70 (0.69 to 0.71)* |") != std::string::npos);
+  CHECK(table.find("not measured afresh yet") != std::string::npos);
+  CHECK(table.find("Not measured yet: other.") != std::string::npos);
 }
 
 TEST_CASE("a number that should be high is a cost when it is low, and results of old objects go") {

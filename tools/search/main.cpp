@@ -160,7 +160,8 @@ ExitCode record(Program& program) {
     return std::holds_alternative<Profile>(document);
   });
   if (experiences.empty() && !profiles)
-    program.warn("nothing to remember: no policy was judged by all stages, rejected, or measured to an end");
+    program.warn(
+        "nothing to remember: no policy was judged by all stages, rejected, or measured to an end");
   for (auto& experience : experiences) {
     if (const auto workload = store.workload(experience.workload))
       if (!workload->label.empty()) experience.label = workload->label;

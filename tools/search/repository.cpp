@@ -67,7 +67,8 @@ std::optional<PolicyObject> object_of(const PolicyRow& row) {
   if (row.object.empty()) return std::nullopt;
   const std::string what = "'" + row.manifest.name + "'";
   // Ours were read when they were built; others' come from anywhere.
-  return row.origin == "builtin" ? PolicyObject(row.object, what) : open_untrusted(row.object, what);
+  return row.origin == "builtin" ? PolicyObject(row.object, what)
+                                 : open_untrusted(row.object, what);
 }
 
 std::optional<std::string> path_of(const PolicyRow& row) {
