@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   program.option("--pid", options.pids, "PID",
                  "Watch this process and its descendants; may be repeated.");
   program.flag("--system", options.system, "Watch all processes.");
-  program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
+  program.option("--goal", options.goal, "GOAL", "What is wanted of it.")
       .choices({"makespan", "latency", "throughput"});
   program.option("--command-output", options.command_output, "FILE",
                  "Where the command's own standard output goes, instead of standard error.");

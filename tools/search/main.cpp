@@ -241,7 +241,7 @@ int main(int argc, char** argv) {
   Program program{"schedcp-search", "Find scheduling policies that may suit a workload."};
   SearchOptions options;
   program.option("--top", options.top, "N", "At most so many candidates.");
-  program.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
+  program.option("--goal", options.goal, "GOAL", "What is wanted of it.")
       .choices({"makespan", "latency", "throughput", "mean_completion", "fairness"})
       .default_text("the profile's");
   program.option("--kernel", options.filters.kernel, "RELEASE", "Only what runs on this kernel.");
