@@ -18,8 +18,8 @@ export PATH="$build/bin:$build/share/schedcp/workloads:$PATH"
 work=$(mktemp -d)
 vm=
 end() {
-  # It ends by our signal, which is no success.
-  if [ -n "$vm" ] && kill "$vm"; then wait "$vm" || true; fi
+  set +e  # it ends by our signal, which is no success
+  [ -z "$vm" ] || { kill "$vm" && wait "$vm"; }
   rm -rf "$work"
 }
 trap end EXIT

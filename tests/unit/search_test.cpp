@@ -290,6 +290,10 @@ TEST_CASE("a policy that was refused is offered again as another, which says so 
   CHECK(vtime.score == usual.score);
   CHECK(vtime.why[0] ==
         "version 0.9 was rejected: static: a queue is never drained; this one was not judged yet");
+  Store other = real_store();
+  other.remember(*experience_of(verdict), verdict.header.id);
+  remember(other, measured(long_tail(), "vtime", "better", {6, 0.9, 0.85, 0.95}));
+  CHECK(search(other, query, 1).at(0).why == usual.why);
   auto accepted = verdict;
   accepted.accepted = true;
   accepted.header.id = new_document<Verdict>().header.id;
@@ -405,6 +409,10 @@ TEST_CASE("what was promoted is preferred, what was retired is only found when a
   auto now = search(store, query, 99, 0);
   CHECK(now[0].policy.name == second);
   CHECK(now[0].score > before[1].score);
+  // With a goal every policy has something to promise; words alone find what is like the best.
+  const Query any{{}, {"batch"}, "throughput"};
+  Store untouched = real_store();
+  CHECK(search(store, any, 99, 0).size() == search(untouched, any, 99, 0).size() - 1);
   for (const auto& one : now) CHECK(one.policy.name != first);
   Query retired = query;
   retired.filters.status = "retired";

@@ -146,7 +146,7 @@ void add_measuring(Command& command, AgentOptions& options) {
 }
 
 void add_goal(Command& command, AgentOptions& options) {
-  command.option("--goal", options.goal, "GOAL", "What is wanted of the workload.")
+  command.option("--goal", options.goal, "GOAL", "What is wanted of it.")
       .choices({"makespan", "latency", "throughput", "mean_completion"});
 }
 
